@@ -1,0 +1,187 @@
+//! Who may call.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{KeyName, Refusal};
+
+/// What an API key is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Applications and templates: everything the older deploy service asked its key for.
+    Apps,
+    /// Everything, and what only an operator may do.
+    Admin,
+}
+
+impl Scope {
+    /// Each scope that exists.
+    pub const ALL: [Scope; 2] = [Scope::Apps, Scope::Admin];
+
+    /// As written in a key's list of scopes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::Apps => "apps",
+            Scope::Admin => "admin",
+        }
+    }
+}
+
+/// The scopes of one key.
+pub type Scopes = BTreeSet<Scope>;
+
+/// An API key as the table keeps it: never the key itself, only its SHA-256 is stored, as the row's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// What people call it.
+    pub name: KeyName,
+    /// What it is good for.
+    pub scopes: Scopes,
+    /// From when on it is refused, if ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl KeyRecord {
+    /// Whether the key is good at `now`. It holds while `now < expires_at`.
+    pub fn holds_at(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+/// Who called, after authentication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// No credential, or one that nobody knows.
+    Nobody,
+    /// A known API key.
+    Key {
+        /// Its name.
+        name: KeyName,
+        /// Its scopes.
+        scopes: Scopes,
+    },
+}
+
+impl Caller {
+    /// A word that names the caller in records, cursors and idempotency rows. Two callers never share one.
+    pub fn word(&self) -> String {
+        match self {
+            Caller::Nobody => "open".to_owned(),
+            Caller::Key { name, .. } => format!("key:{name}"),
+        }
+    }
+
+    /// Whether the caller's key has `scope`; `admin` includes all.
+    pub fn has(&self, scope: Scope) -> bool {
+        match self {
+            Caller::Nobody => false,
+            Caller::Key { scopes, .. } => scopes.contains(&scope) || scopes.contains(&Scope::Admin),
+        }
+    }
+}
+
+/// Who may call an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Open,
+    /// Anybody, unless the installation's configuration says that a launch needs this scope.
+    OpenUnlessClosed(Scope),
+    /// Any key that is good.
+    AnyKey,
+    /// A key with this scope.
+    Key(Scope),
+    /// A key with this scope, or the token that one launch was answered with. The handler checks the token, because
+    /// only it knows which launch is meant.
+    KeyOrLaunchToken(Scope),
+    /// Nobody over HTTP: it runs on a schedule.
+    Schedule,
+}
+
+/// Whether `caller` may call an endpoint of this `access`. `launches_closed` is the installation's switch for
+/// [`Access::OpenUnlessClosed`]. [`Access::KeyOrLaunchToken`] is only half decided here: `Ok(false)` says that the
+/// launch's token is still to be checked.
+///
+/// # Errors
+/// [`Refusal::Forbidden`].
+pub fn may_call(caller: &Caller, access: Access, launches_closed: bool) -> Result<bool, Refusal> {
+    let wanted = match access {
+        Access::Open => return Ok(true),
+        Access::OpenUnlessClosed(_) if !launches_closed => return Ok(true),
+        Access::AnyKey => match caller {
+            Caller::Key { .. } => return Ok(true),
+            Caller::Nobody => return Err(forbidden("an API key")),
+        },
+        Access::KeyOrLaunchToken(scope) => return Ok(caller.has(scope)),
+        Access::Schedule => return Err(forbidden("the schedule")),
+        Access::OpenUnlessClosed(scope) | Access::Key(scope) => scope,
+    };
+    if caller.has(wanted) {
+        Ok(true)
+    } else {
+        Err(forbidden(&format!("an API key with the scope '{}'", wanted.as_str())))
+    }
+}
+
+fn forbidden(needed: &str) -> Refusal {
+    Refusal::Forbidden(format!("this needs {needed} in the Authorization header"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(scopes: &[Scope]) -> Caller {
+        Caller::Key {
+            name: KeyName::parse("k").unwrap(),
+            scopes: scopes.iter().copied().collect(),
+        }
+    }
+
+    #[test]
+    fn admin_includes_every_scope_and_others_only_their_own() {
+        assert_eq!(
+            may_call(&key(&[Scope::Admin]), Access::Key(Scope::Apps), false),
+            Ok(true)
+        );
+        assert_eq!(
+            may_call(&key(&[Scope::Apps]), Access::Key(Scope::Apps), false),
+            Ok(true)
+        );
+        assert!(may_call(&key(&[Scope::Apps]), Access::Key(Scope::Admin), false).is_err());
+        assert!(may_call(&Caller::Nobody, Access::Key(Scope::Apps), false).is_err());
+        assert!(may_call(&key(&[]), Access::AnyKey, false).is_ok());
+        assert!(may_call(&Caller::Nobody, Access::AnyKey, false).is_err());
+    }
+
+    #[test]
+    fn launches_are_open_until_the_switch_closes_them() {
+        let launch = Access::OpenUnlessClosed(Scope::Apps);
+        assert_eq!(may_call(&Caller::Nobody, launch, false), Ok(true));
+        assert!(may_call(&Caller::Nobody, launch, true).is_err());
+        assert_eq!(may_call(&key(&[Scope::Apps]), launch, true), Ok(true));
+    }
+
+    #[test]
+    fn a_launch_token_is_left_to_whoever_knows_the_launch() {
+        let stop = Access::KeyOrLaunchToken(Scope::Apps);
+        assert_eq!(may_call(&Caller::Nobody, stop, false), Ok(false));
+        assert_eq!(may_call(&key(&[Scope::Apps]), stop, false), Ok(true));
+    }
+
+    #[test]
+    fn a_key_holds_until_its_end_and_not_at_it() {
+        let end: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let record = KeyRecord {
+            name: KeyName::parse("k").unwrap(),
+            scopes: Scopes::new(),
+            expires_at: Some(end),
+        };
+        assert!(record.holds_at(end - jiff::SignedDuration::from_millis(1)));
+        assert!(!record.holds_at(end));
+    }
+}

@@ -1,0 +1,87 @@
+//! The dead-man's switch: when somebody else must take over.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::application::later;
+use crate::limits::{ATTEMPTS_DOUBLED_MAX, DUE_SHARDS, TAKE_BUDGET};
+use crate::{ApplicationId, CellName};
+
+/// A queue of due rows that stand or fall together: a dead cluster holds up its own lane only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Applications of one cell.
+    Applications(CellName),
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lane::Applications(cell) => write!(f, "app@{cell}"),
+        }
+    }
+}
+
+/// A due row as the index proposes it. The row itself decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// Which application.
+    pub id: ApplicationId,
+    /// Its state's word, as the index has it.
+    pub state: String,
+    /// The version that the index has.
+    pub version: u64,
+    /// When it is, or was, due.
+    pub due_at: Timestamp,
+    /// Since when it has been due without an actor finishing; does not move with takes.
+    pub due_since: Timestamp,
+}
+
+/// The shard of the due and day indexes that an application's rows are in: the same for its whole life.
+pub fn shard_of(id: &ApplicationId) -> u16 {
+    let head = u16::from_str_radix(&id.as_str()[..4], 16).unwrap_or_default();
+    head % DUE_SHARDS
+}
+
+/// When somebody else must take over from an actor that takes a row at `now`. `attempt` counts the tries that failed.
+pub fn due_after_take(now: Timestamp, attempt: u32) -> Timestamp {
+    let budget = TAKE_BUDGET * 2u32.pow(attempt.min(ATTEMPTS_DOUBLED_MAX));
+    later(now, SignedDuration::try_from(budget).unwrap_or_default())
+}
+
+/// When a row whose step failed is tried again: soon at first, then less and less often, so that a row that cannot
+/// be helped does not stand in the way of others.
+pub fn due_after_failure(now: Timestamp, attempt: u32) -> Timestamp {
+    let pause = std::time::Duration::from_secs(1) * 2u32.pow(attempt.min(ATTEMPTS_DOUBLED_MAX + 3));
+    later(now, SignedDuration::try_from(pause).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_row_backs_off_up_to_a_bound() {
+        let now = Timestamp::UNIX_EPOCH;
+        let takes: Vec<i64> = [0, 1, 5, 99]
+            .iter()
+            .map(|n| due_after_take(now, *n).as_second())
+            .collect();
+        assert_eq!(takes, [30, 60, 960, 960]);
+        let failures: Vec<i64> = [0, 1, 8, 99]
+            .iter()
+            .map(|n| due_after_failure(now, *n).as_second())
+            .collect();
+        assert_eq!(failures, [1, 2, 256, 256]);
+    }
+
+    #[test]
+    fn shards_cover_all_and_nothing_else() {
+        let seen: std::collections::BTreeSet<u16> = (0..=255u8)
+            .map(|b| shard_of(&ApplicationId::from_bytes([b; 16])))
+            .collect();
+        assert_eq!(seen, (0..DUE_SHARDS).collect());
+    }
+}
