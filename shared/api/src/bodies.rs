@@ -1,0 +1,160 @@
+//! What goes in and out as JSON.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    Application, EnvName, ImageSource, Millis, Phase, PullPolicy, Resources, RunAs, Security, Status, Template,
+    TemplateName, Toleration,
+};
+use jiff::Timestamp;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+/// The body of a launch. Keys in kebab or camel case, because the older server kebab-cased them; others are ignored.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct LaunchBody {
+    /// The template, where the path does not name it.
+    #[serde(alias = "templateName")]
+    pub template_name: Option<String>,
+    /// Inactivity after which the application is culled, instead of the template's.
+    #[serde(alias = "cullTimeout")]
+    pub cull_timeout: Option<Millis>,
+    /// Age at which the application ends, instead of the template's.
+    #[serde(alias = "maxAge")]
+    pub max_age: Option<Millis>,
+}
+
+/// The answer to a launch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launched {
+    /// 32 lower-case hexadecimal digits.
+    pub id: String,
+    /// With it this launch alone can be stopped.
+    pub token: String,
+}
+
+/// An application as people see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ApplicationView {
+    /// Its id.
+    pub id: String,
+    /// The template that it was launched from.
+    pub template_name: String,
+    /// `<host>/user/<id>`, no scheme; absent until deployed, kept after deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// In the older service's words.
+    pub status: Status,
+    /// A finer word.
+    pub phase: Phase,
+    /// Why it is not (yet, or any more) answering.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl From<&Application> for ApplicationView {
+    fn from(application: &Application) -> Self {
+        Self {
+            id: application.id.to_string(),
+            template_name: application.template.to_string(),
+            location: application.location.clone(),
+            status: application.status(),
+            phase: application.phase(),
+            reason: application.reason().map(domain::Reason::sentence),
+        }
+    }
+}
+
+/// The body of `PUT /templates/{name}`: [`Template`] without what the server knows. Unknown fields are refused by
+/// name; those that the older registry stored and nobody read are ignored.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TemplateBody {
+    name: Option<TemplateName>,
+    image_name: Option<String>,
+    image_source: ImageSource,
+    #[serde(default)]
+    command: Vec<String>,
+    port: Option<u16>,
+    #[serde(default)]
+    limits: Resources,
+    #[serde(default)]
+    requests: Resources,
+    cull_timeout: Option<Millis>,
+    max_age: Option<Millis>,
+    quota: Option<u32>,
+    #[serde(default)]
+    env: BTreeMap<EnvName, String>,
+    #[serde(default)]
+    node_selector: BTreeMap<String, String>,
+    #[serde(default)]
+    tolerations: Vec<Toleration>,
+    #[serde(default)]
+    run_as_user: RunAs,
+    #[serde(default)]
+    security: Security,
+    image_pull_policy: Option<PullPolicy>,
+    image_pull_secret: Option<String>,
+    #[serde(rename = "services")]
+    _services: Option<IgnoredAny>,
+    #[serde(rename = "time-created")]
+    _time_created: Option<IgnoredAny>,
+    #[serde(rename = "time-modified")]
+    _time_modified: Option<IgnoredAny>,
+}
+
+impl TemplateBody {
+    /// The name that the body gives, which must be the path's where it is given.
+    pub fn name(&self) -> Option<&TemplateName> {
+        self.name.as_ref()
+    }
+
+    /// The template of this `name`.
+    pub fn into_template(self, name: TemplateName) -> Template {
+        Template {
+            name,
+            image_name: self.image_name,
+            image_source: self.image_source,
+            command: self.command,
+            port: self.port.unwrap_or(8888),
+            limits: self.limits,
+            requests: self.requests,
+            cull_timeout: self
+                .cull_timeout
+                .unwrap_or(Millis::of(domain::limits::CULL_TIMEOUT_DEFAULT)),
+            max_age: self.max_age.unwrap_or(Millis::of(domain::limits::MAX_AGE_DEFAULT)),
+            quota: self.quota,
+            env: self.env,
+            node_selector: self.node_selector,
+            tolerations: self.tolerations,
+            run_as_user: self.run_as_user,
+            security: self.security,
+            image_pull_policy: self.image_pull_policy,
+            image_pull_secret: self.image_pull_secret,
+            time_created: None,
+            time_modified: None,
+        }
+    }
+}
+
+/// One dependency in `GET /health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DependencyView {
+    /// What it is, such as `database` or `cluster-default`.
+    pub name: String,
+    /// When it was asked.
+    pub timestamp: Timestamp,
+    /// `running` or `down`.
+    pub status: String,
+}
+
+/// The answer of `GET /version`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionView {
+    /// `layby`.
+    pub name: String,
+    /// Of the release, `major.minor.patch`.
+    pub version: String,
+}

@@ -1,0 +1,172 @@
+//! Problem codes: the only place that names a status.
+
+/// The stable code of a problem: the `type` of its document, a bare word. The words of the older services are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// The request cannot be read: its JSON, a field's type, a value's form, a query parameter.
+    MalformedRequest,
+    /// A parameter that the endpoint cannot do without is missing; 422 in the older service.
+    MissingParameter,
+    /// A rule refused what was asked, though every value is well formed.
+    RuleRefused,
+    /// No key, or not the right one.
+    Unauthorized,
+    /// No such path.
+    NotFound,
+    /// The path does not have this method.
+    MethodNotAllowed,
+    /// The body is over its limit.
+    BodyTooLarge,
+    /// A cursor that was not given out for this list, or too long ago.
+    BadCursor,
+    /// An `Idempotency-Key` that cannot be one.
+    BadIdempotencyKey,
+    /// The same `Idempotency-Key` came with another body before.
+    IdempotencyKeyReused,
+    /// What the `Idempotency-Key` made has ended since.
+    IdempotencyKeyEnded,
+    /// The template of a launch is not known.
+    RegistryError,
+    /// There is no such application.
+    NoRecord,
+    /// There is no such template.
+    DoesNotExist,
+    /// Somebody else changed the same thing at the same moment, again and again.
+    Conflict,
+    /// The table cannot be reached or is busy.
+    BadDatabase,
+    /// The cluster cannot be reached.
+    BadKubeRequest,
+    /// The route proxy cannot be reached.
+    BadProxyRequest,
+    /// A bug.
+    Internal,
+}
+
+impl Code {
+    /// Each code.
+    pub const ALL: [Code; 19] = [
+        Code::MalformedRequest,
+        Code::MissingParameter,
+        Code::RuleRefused,
+        Code::Unauthorized,
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::BodyTooLarge,
+        Code::BadCursor,
+        Code::BadIdempotencyKey,
+        Code::IdempotencyKeyReused,
+        Code::IdempotencyKeyEnded,
+        Code::RegistryError,
+        Code::NoRecord,
+        Code::DoesNotExist,
+        Code::Conflict,
+        Code::BadDatabase,
+        Code::BadKubeRequest,
+        Code::BadProxyRequest,
+        Code::Internal,
+    ];
+
+    /// The codes that the edge answers with for every endpoint.
+    pub const EDGE: [Code; 4] = [
+        Code::Unauthorized,
+        Code::BodyTooLarge,
+        Code::BadDatabase,
+        Code::Internal,
+    ];
+
+    /// The bare word that is the problem's `type`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Code::MalformedRequest | Code::MissingParameter => "malformedRequest",
+            Code::RuleRefused => "ruleRefused",
+            Code::Unauthorized => "unauthorized",
+            Code::NotFound => "notFound",
+            Code::MethodNotAllowed => "methodNotAllowed",
+            Code::BodyTooLarge => "bodyTooLarge",
+            Code::BadCursor => "badCursor",
+            Code::BadIdempotencyKey => "badIdempotencyKey",
+            Code::IdempotencyKeyReused => "idempotencyKeyReused",
+            Code::IdempotencyKeyEnded => "idempotencyKeyEnded",
+            Code::RegistryError => "registryError",
+            Code::NoRecord => "noRecord",
+            Code::DoesNotExist => "doesNotExist",
+            Code::Conflict => "conflict",
+            Code::BadDatabase => "badDatabase",
+            Code::BadKubeRequest => "badKubeRequest",
+            Code::BadProxyRequest => "badProxyRequest",
+            Code::Internal => "internal",
+        }
+    }
+
+    /// Its HTTP status.
+    pub fn status(self) -> u16 {
+        match self {
+            Code::MalformedRequest | Code::BadCursor | Code::BadIdempotencyKey => 400,
+            Code::Unauthorized => 403,
+            Code::NotFound | Code::RegistryError | Code::NoRecord | Code::DoesNotExist => 404,
+            Code::MethodNotAllowed => 405,
+            Code::IdempotencyKeyEnded | Code::Conflict => 409,
+            Code::BodyTooLarge => 413,
+            Code::MissingParameter | Code::RuleRefused | Code::IdempotencyKeyReused => 422,
+            Code::Internal => 500,
+            Code::BadDatabase | Code::BadKubeRequest | Code::BadProxyRequest => 503,
+        }
+    }
+
+    /// The problem's `title`: the same for every occurrence.
+    pub fn title(self) -> &'static str {
+        match self {
+            Code::MalformedRequest => "The request cannot be read",
+            Code::MissingParameter => "A required parameter is missing",
+            Code::RuleRefused => "A rule refuses this",
+            Code::Unauthorized => "Not allowed with this key",
+            Code::NotFound => "No such path",
+            Code::MethodNotAllowed => "No such method here",
+            Code::BodyTooLarge => "The body is too large",
+            Code::BadCursor => "The cursor is not good for this list",
+            Code::BadIdempotencyKey => "The Idempotency-Key is not good",
+            Code::IdempotencyKeyReused => "The Idempotency-Key was used for something else",
+            Code::IdempotencyKeyEnded => "What the Idempotency-Key made has ended",
+            Code::RegistryError => "No such template",
+            Code::NoRecord => "No such application",
+            Code::DoesNotExist => "No such template",
+            Code::Conflict => "Changed by somebody else meanwhile",
+            Code::BadDatabase => "The database cannot be reached",
+            Code::BadKubeRequest => "The cluster cannot be reached",
+            Code::BadProxyRequest => "The route proxy cannot be reached",
+            Code::Internal => "Something went wrong here",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_older_service_keep_a_status_that_its_client_understands() {
+        let pinned: Vec<(&str, u16)> = [
+            Code::RegistryError,
+            Code::NoRecord,
+            Code::DoesNotExist,
+            Code::BadDatabase,
+            Code::Unauthorized,
+            Code::MissingParameter,
+        ]
+        .iter()
+        .map(|code| (code.word(), code.status()))
+        .collect();
+        assert_eq!(
+            pinned,
+            [
+                ("registryError", 404),
+                ("noRecord", 404),
+                ("doesNotExist", 404),
+                ("badDatabase", 503),
+                ("unauthorized", 403),
+                ("malformedRequest", 422)
+            ]
+        );
+    }
+}
