@@ -1,0 +1,55 @@
+//! What an `Idempotency-Key` is bound to.
+
+use crate::items::{BindingItem, decode};
+use crate::keys::Key;
+use crate::{Error, Store};
+
+/// An `Idempotency-Key` as a request brought it. It binds with the write that makes the thing.
+#[derive(Clone)]
+pub struct Binding {
+    /// Who called: [`domain::Caller::word`].
+    pub caller: String,
+    /// What was called: the endpoint, never the path as written.
+    pub route: String,
+    /// The key itself. Only its digest is stored.
+    pub key: String,
+    /// SHA-256 of the body: the same key with another body is another request.
+    pub body_sha256: String,
+}
+
+impl Binding {
+    pub(crate) fn row(&self) -> Key {
+        Key::binding(&self.caller, &self.route, &self.key)
+    }
+}
+
+/// What an `Idempotency-Key` is already bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// SHA-256 of the body that it came with.
+    pub body_sha256: String,
+    /// The id of what was made.
+    pub made: String,
+}
+
+impl From<BindingItem> for Bound {
+    fn from(item: BindingItem) -> Bound {
+        Bound {
+            body_sha256: item.body_sha256,
+            made: item.made,
+        }
+    }
+}
+
+impl Store {
+    /// AP15 What `key` of `caller` on `route` is bound to. One that has expired may still be there; the next launch
+    /// with it replaces it.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn binding(&self, caller: &str, route: &str, key: &str) -> Result<Option<Bound>, Error> {
+        let item = self.get(&Key::binding(caller, route, key)).await?;
+        item.map(|item| decode::<BindingItem>(item).map(Bound::from))
+            .transpose()
+    }
+}

@@ -1,0 +1,136 @@
+//! What rows look like, what they cost and that they read back.
+
+use domain::{ApplicationId, Cell, CellName, TemplateName};
+
+use super::*;
+use crate::schema::TABLE;
+
+fn look() -> Look {
+    Look {
+        now: "2026-11-21T10:00:00.5Z".parse().unwrap(),
+        by: "request/1".to_owned(),
+    }
+}
+
+fn template() -> Template {
+    serde_json::from_value(serde_json::json!({
+        "name": "t", "image-source": "i", "run-as-user": "image", "cull-timeout": 604_800_000, "quota": 3,
+        "limits": {"memory": "512Mi"}, "env": {"A": "b"}, "security": "baseline",
+        "tolerations": [{"key": "k"}],
+    }))
+    .unwrap()
+}
+
+fn application() -> Application {
+    let cell = Cell {
+        name: CellName::parse("home").unwrap(),
+        public_host: "apps.example".to_owned(),
+    };
+    Application::launch(
+        ApplicationId::from_bytes([7; 16]),
+        &template(),
+        &cell,
+        None,
+        None,
+        look().now,
+    )
+}
+
+fn text<'a>(item: &'a Item, attribute: &str) -> &'a str {
+    item[attribute].as_s().unwrap()
+}
+
+#[test]
+fn every_attribute_of_the_definition_is_one_that_applications_have() {
+    let standing = Standing::Due {
+        at: look().now,
+        since: look().now,
+        attempt: 0,
+    };
+    let live = encode(&ApplicationItem::new(&application(), standing, 1, &look())).unwrap();
+    let past = encode(&ApplicationItem::new(&application(), Standing::Past, 2, &look())).unwrap();
+    for key in [TABLE.partition_key, TABLE.sort_key] {
+        assert!(live[key].is_s());
+    }
+    for index in TABLE.indexes {
+        assert!(
+            live[index.partition_key].is_s() && live[index.sort_key].is_s(),
+            "{}",
+            index.name
+        );
+        for attribute in index.projected {
+            assert!(live.contains_key(*attribute), "{attribute}");
+        }
+    }
+    assert!(past[TABLE.time_to_live].is_n() && !live.contains_key(TABLE.time_to_live));
+    assert!(!past.keys().any(|attribute| attribute.starts_with("due_")));
+    assert_eq!((text(&live, "state"), text(&live, "status")), ("pending", "pending"));
+    assert_eq!(text(&live, "list_part"), "APP#t#live");
+    assert_eq!(text(&past, "list_part"), "APP#t#past");
+    assert_eq!(text(&past, "day_part"), "APP#2026-11-21#00");
+    assert_eq!(text(&live, "due_part"), "DUE#app@home#07");
+}
+
+#[test]
+fn rows_read_back_as_they_were_written() {
+    let since = "2026-11-21T09:00:00.123Z".parse().unwrap();
+    let standing = Standing::Due {
+        at: look().now,
+        since,
+        attempt: 2,
+    };
+    let item = encode(&ApplicationItem::new(&application(), standing, u64::MAX, &look())).unwrap();
+    let row = decode::<ApplicationItem>(item).unwrap().into_row();
+    assert_eq!(
+        row,
+        Row {
+            value: application(),
+            version: u64::MAX,
+            due_at: Some(look().now),
+            due_since: Some(since),
+            attempt: 2
+        }
+    );
+    let item = encode(&TemplateItem::new(template(), look().now, 1, &look())).unwrap();
+    assert_eq!(decode::<TemplateItem>(item).unwrap().template, template());
+}
+
+#[test]
+fn a_row_of_another_form_is_corrupt_and_not_absent() {
+    let mut item = encode(&ApplicationItem::new(&application(), Standing::Past, 1, &look())).unwrap();
+    item.insert("state".to_owned(), AttributeValue::S("unheard-of".to_owned()));
+    assert!(matches!(decode::<ApplicationItem>(item), Err(Error::Corrupt(_))));
+}
+
+/// What DynamoDB counts of an attribute's value.
+fn size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len() / 2 + 1,
+        AttributeValue::M(map) => {
+            3 + map
+                .iter()
+                .map(|(name, value)| 1 + name.len() + size(value))
+                .sum::<usize>()
+        }
+        AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + size(value)).sum::<usize>(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_launch_of_an_ordinary_template_costs_one_write_unit() {
+    let application = Application {
+        template: TemplateName::parse("binder-project-example-requirements").unwrap(),
+        location: Some(format!("apps.example.org/user/{}", "0".repeat(32))),
+        ..application()
+    };
+    let standing = Standing::Due {
+        at: look().now,
+        since: look().now,
+        attempt: 0,
+    };
+    let item = encode(&ApplicationItem::new(&application, standing, 1, &look())).unwrap();
+    let bytes: usize = item.iter().map(|(name, value)| name.len() + size(value)).sum();
+    assert!((512..=1024).contains(&bytes), "{bytes} bytes");
+}

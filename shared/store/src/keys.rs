@@ -1,0 +1,221 @@
+//! Every key of the table and its indexes is built here, and nowhere else.
+
+use domain::{ApplicationId, KeyName, Lane, TemplateName};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use ring::digest::{Context, SHA256};
+
+/// The greatest instant that an index key can say, in milliseconds: the year 2286.
+const MILLIS_END: i64 = 9_999_999_999_999;
+/// Digits of an instant in an index key.
+const MILLIS_DIGITS: usize = 13;
+/// Where every list starts: before any position, and, as keys must be, not empty.
+pub(crate) const LIST_START: &str = "0";
+/// Partition of the `list` index with all templates.
+pub(crate) const TEMPLATES: &str = "TPL";
+
+/// The primary key of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: &'static str,
+}
+
+impl Key {
+    fn new(prefix: &str, rest: &str, sk: &'static str) -> Key {
+        Key {
+            pk: format!("{prefix}#{rest}"),
+            sk,
+        }
+    }
+
+    pub(crate) fn application(id: &ApplicationId) -> Key {
+        Key::new("APP", id.as_str(), "APP")
+    }
+
+    pub(crate) fn template(name: &TemplateName) -> Key {
+        Key::new("TPL", name.as_str(), "TPL")
+    }
+
+    pub(crate) fn api_key(sha256: &str) -> Key {
+        Key::new("KEY", sha256, "KEY")
+    }
+
+    pub(crate) fn key_name(name: &KeyName) -> Key {
+        Key::new("KEYNAME", name.as_str(), "KEYNAME")
+    }
+
+    pub(crate) fn binding(caller: &str, route: &str, key: &str) -> Key {
+        Key::new("IDEM", &format!("{caller}#{}", digest(&[route, key])), "IDEM")
+    }
+
+    /// A row that never exists: reading it costs the least that a read can.
+    pub(crate) fn warm() -> Key {
+        Key {
+            pk: "WARM".to_owned(),
+            sk: "WARM",
+        }
+    }
+}
+
+/// SHA-256 of `parts` in lower-case hexadecimal. Each part goes in with its length, so that no two lists of parts
+/// are digested alike.
+pub(crate) fn digest(parts: &[&str]) -> String {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    hex::encode(context.finish())
+}
+
+/// `at` as precisely as index keys have it: whole milliseconds, cut off.
+pub(crate) fn whole_millis(at: Timestamp) -> Timestamp {
+    instant(millis(at)).unwrap_or(at)
+}
+
+/// The application in a row's partition key.
+pub(crate) fn application_id(pk: &str) -> Option<ApplicationId> {
+    ApplicationId::parse(pk.strip_prefix("APP#")?).ok()
+}
+
+pub(crate) fn due_part(lane: &Lane, shard: u16) -> String {
+    format!("DUE#{lane}#{shard:02}")
+}
+
+pub(crate) fn due_key(at: Timestamp, pk: &str) -> String {
+    format!("{:013}#{pk}", millis(at))
+}
+
+/// The instant and the row's partition key in a due key.
+pub(crate) fn split_due_key(key: &str) -> Option<(Timestamp, &str)> {
+    let (at, pk) = split(key)?;
+    Some((instant(at)?, pk))
+}
+
+/// The greatest due key of anything due at `now`.
+pub(crate) fn due_until(now: Timestamp) -> String {
+    due_key(now, "~")
+}
+
+/// The least due key after `position`: no key is the beginning of another.
+pub(crate) fn due_after(position: &str) -> String {
+    format!("{position}#")
+}
+
+pub(crate) fn list_part(template: &TemplateName, past: bool) -> String {
+    format!("APP#{template}#{}", if past { "past" } else { "live" })
+}
+
+pub(crate) fn day_part_live(shard: u16) -> String {
+    format!("APP#live#{shard:02}")
+}
+
+/// One shard a day is enough: terminal writes are spread over the days on which their applications were created.
+pub(crate) fn day_part_past(day: Date) -> String {
+    format!("APP#{day}#00")
+}
+
+/// A sort key of the lists, and a position in them: the newest first, then by `id`.
+pub(crate) fn newest_first(at: Timestamp, id: &str) -> String {
+    format!("{}#{id}", inverted(at))
+}
+
+/// The position before every sort key of `day` and after those of later days.
+pub(crate) fn before_day(day: Date) -> String {
+    let midnight = day.tomorrow().and_then(|next| next.to_zoned(TimeZone::UTC));
+    let last = midnight.map_or(MILLIS_END, |midnight| millis(midnight.timestamp()) - 1);
+    format!("{:013}#", MILLIS_END - last)
+}
+
+/// The instant (whole milliseconds) and the id in a sort key of the lists.
+pub(crate) fn split_position(position: &str) -> Option<(Timestamp, &str)> {
+    let (at, id) = split(position)?;
+    Some((instant(MILLIS_END - at)?, id))
+}
+
+/// The day of `at` in UTC.
+pub(crate) fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
+
+fn inverted(at: Timestamp) -> String {
+    format!("{:013}", MILLIS_END - millis(at))
+}
+
+/// Milliseconds since 1970, within what thirteen digits can say.
+fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond().clamp(0, MILLIS_END)
+}
+
+fn instant(millis: i64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(millis).ok()
+}
+
+fn split(key: &str) -> Option<(i64, &str)> {
+    let (digits, rest) = key.split_once('#')?;
+    let well_formed = digits.len() == MILLIS_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+    well_formed.then_some(())?;
+    Some((digits.parse().ok()?, rest))
+}
+
+/// The second (Unix time) of `at` for the time-to-live attribute, rounded up: never forgotten too early.
+pub(crate) fn forget_second(at: Timestamp) -> i64 {
+    let whole = at.as_second();
+    whole + i64::from(at.subsec_nanosecond() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn due_keys_sort_by_time_and_say_it_again() {
+        let (early, late) = (at("2026-11-21T10:00:00.123456Z"), at("2026-11-21T10:00:00.124Z"));
+        let key = due_key(early, "APP#a");
+        assert_eq!(key, "1795255200123#APP#a");
+        assert!(key < due_key(late, "APP#a"));
+        assert_eq!(split_due_key(&key), Some((whole_millis(early), "APP#a")));
+        assert!(key <= due_until(early) && due_key(late, "APP#0") > due_until(early));
+        assert!(due_after(&key) > key && due_after(&key) < due_key(early, "APP#b"));
+        assert_eq!(due_key(Timestamp::MAX, "x"), "9999999999999#x");
+        assert_eq!(due_key(Timestamp::MIN, "x"), "0000000000000#x");
+    }
+
+    #[test]
+    fn list_keys_sort_the_newest_first_and_say_their_instant_again() {
+        let (old, new) = (at("2026-11-20T23:59:59.999Z"), at("2026-11-21T00:00:00Z"));
+        assert!(newest_first(new, "b") < newest_first(old, "a"));
+        assert!(newest_first(new, "a") < newest_first(new, "b"));
+        assert!(LIST_START < newest_first(Timestamp::MAX, "a").as_str());
+        assert_eq!(split_position(&newest_first(old, "a#b")), Some((old, "a#b")));
+        for bad in ["", "x", "123#a", "-123456789012#a", "1234567890123"] {
+            assert_eq!(split_position(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_days_first_key_parts_it_from_later_days() {
+        let start = before_day(day(at("2026-11-20T12:00:00Z")));
+        assert!(start < newest_first(at("2026-11-20T23:59:59.999Z"), "0"));
+        assert!(start > newest_first(at("2026-11-21T00:00:00Z"), "~"));
+        assert!(split_position(&start).is_some());
+    }
+
+    #[test]
+    fn digests_tell_where_one_part_ends() {
+        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
+        assert_ne!(Key::binding("open", "a#", "b"), Key::binding("open", "a", "#b"));
+    }
+
+    #[test]
+    fn the_second_to_forget_at_is_never_too_early() {
+        assert_eq!(forget_second(at("1970-01-01T00:00:01Z")), 1);
+        assert_eq!(forget_second(at("1970-01-01T00:00:01.001Z")), 2);
+    }
+}

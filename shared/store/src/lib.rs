@@ -1,0 +1,73 @@
+//! The table: its keys, rows, access patterns and write rules. The four tables of this crate's README are its map.
+//!
+//! Indexes propose, conditional writes decide. Every write carries the stamp of the look that made it
+//! ([`domain::Look::by`]), so that a lost answer is told from a lost race.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod api_keys;
+mod applications;
+mod bindings;
+mod due;
+mod error;
+mod items;
+mod keys;
+mod list;
+mod merge;
+mod request;
+pub mod schema;
+mod table;
+mod templates;
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::Client;
+
+pub use applications::{Launched, NextDue, Row};
+pub use bindings::{Binding, Bound};
+pub use error::{Error, WriteError};
+pub use list::Which;
+
+/// The table. Cloning is cheap and shares the connections.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    table: Arc<str>,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// In the list's order. A page may be short, or empty, though another follows.
+    pub items: Vec<T>,
+    /// The position after which to go on; none when this was the last page.
+    pub next: Option<String>,
+}
+
+impl Store {
+    /// The table called `table`, at the address and with the credentials of `sdk`, over the connections of `net`,
+    /// which also has the time-outs and the retries. Nothing is sent.
+    pub fn connect(sdk: &SdkConfig, net: &net::Net, table: &str) -> Store {
+        let config = aws_sdk_dynamodb::config::Builder::from(sdk)
+            .http_client(net.aws(net::Peer::Store))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Store {
+            client: Client::from_conf(config),
+            table: table.into(),
+        }
+    }
+
+    /// Opens the connection with one cheap read, of a row that never exists. Also tells whether the table answers.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Throttled`], or [`Error::Rejected`] when there is no such table.
+    pub async fn warm(&self) -> Result<(), Error> {
+        self.get(&keys::Key::warm()).await.map(drop)
+    }
+}

@@ -1,0 +1,292 @@
+//! The few kinds of request that everything here is made of.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::error::{CONDITION_FAILED, Cause};
+use crate::items::Item;
+use crate::keys::{self, Key};
+use crate::schema::TABLE;
+use crate::{Error, Store};
+
+/// How often a write that meets somebody else's is tried again.
+const CONTENTION_RETRIES: usize = 2;
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// The most rows that one request may read; DynamoDB's own limit.
+const BATCH_MAX: usize = 100;
+/// Batches read at once.
+const BATCH_CONCURRENCY: usize = 4;
+/// How often the rows that a batch left out are asked for again.
+const BATCH_RETRIES: usize = 4;
+/// The most characters of a transaction's token; DynamoDB's own limit is 36.
+const TOKEN_LENGTH: usize = 32;
+
+const VERSION: (&str, &str) = ("#version", "version");
+const BY: (&str, &str) = ("#by", "by");
+
+/// What must be true of the stored row for a write to happen.
+#[derive(Clone)]
+pub(crate) struct Condition {
+    expression: &'static str,
+    names: &'static [(&'static str, &'static str)],
+    values: Vec<(&'static str, AttributeValue)>,
+}
+
+impl Condition {
+    /// There is no such row.
+    pub(crate) fn absent() -> Condition {
+        Condition {
+            expression: "attribute_not_exists(pk)",
+            names: &[],
+            values: Vec::new(),
+        }
+    }
+
+    /// There is no such row, or none that still counts in this second (Unix time).
+    pub(crate) fn absent_or_forgotten(second: i64) -> Condition {
+        Condition {
+            expression: "attribute_not_exists(pk) OR forget_at <= :now",
+            names: &[],
+            values: vec![(":now", AttributeValue::N(second.to_string()))],
+        }
+    }
+
+    /// The row has the version that was read.
+    pub(crate) fn version(read: u64) -> Condition {
+        Condition {
+            expression: "#version = :version",
+            names: &[VERSION],
+            values: vec![(":version", AttributeValue::N(read.to_string()))],
+        }
+    }
+
+    /// The row is the very one that was read: versions begin again when a row is deleted and made anew, stamps do not.
+    pub(crate) fn same(read: u64, by: &str) -> Condition {
+        Condition {
+            expression: "#version = :version AND #by = :by",
+            names: &[VERSION, BY],
+            values: vec![
+                (":version", AttributeValue::N(read.to_string())),
+                (":by", AttributeValue::S(by.to_owned())),
+            ],
+        }
+    }
+
+    fn names(&self) -> Option<HashMap<String, String>> {
+        let owned = |(short, name): &(&str, &str)| ((*short).to_owned(), (*name).to_owned());
+        (!self.names.is_empty()).then(|| self.names.iter().map(owned).collect())
+    }
+
+    fn values(&self) -> Option<HashMap<String, AttributeValue>> {
+        let owned = |(short, value): &(&str, AttributeValue)| ((*short).to_owned(), value.clone());
+        (!self.values.is_empty()).then(|| self.values.iter().map(owned).collect())
+    }
+}
+
+/// A row to write, and when.
+pub(crate) struct Write {
+    pub(crate) item: Item,
+    pub(crate) condition: Condition,
+}
+
+/// What became of a conditional write.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It happened, or nothing stood in its way.
+    Done,
+    /// Its condition did not hold for this row, or because there is none. Nothing was written.
+    Refused(Option<Item>),
+}
+
+impl Store {
+    /// One row, strongly consistent.
+    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Item>, Error> {
+        let request = self.client.get_item().table_name(&*self.table).consistent_read(true);
+        let answer = request.set_key(Some(attributes(key))).send().await?;
+        Ok(answer.item)
+    }
+
+    pub(crate) async fn put(&self, write: &Write) -> Result<Outcome, Error> {
+        (|| self.put_once(write))
+            .retry(pauses(CONTENTION_RETRIES))
+            .when(Error::is_contended)
+            .await
+    }
+
+    async fn put_once(&self, write: &Write) -> Result<Outcome, Error> {
+        let request = self.client.put_item().table_name(&*self.table);
+        let sent = request
+            .set_item(Some(write.item.clone()))
+            .condition_expression(write.condition.expression)
+            .set_expression_attribute_names(write.condition.names())
+            .set_expression_attribute_values(write.condition.values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Outcome::Done),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Outcome::Refused(failed.item().cloned()))
+                }
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    pub(crate) async fn delete(&self, key: &Key, condition: &Condition) -> Result<Outcome, Error> {
+        (|| self.delete_once(key, condition))
+            .retry(pauses(CONTENTION_RETRIES))
+            .when(Error::is_contended)
+            .await
+    }
+
+    async fn delete_once(&self, key: &Key, condition: &Condition) -> Result<Outcome, Error> {
+        let request = self.client.delete_item().table_name(&*self.table);
+        let sent = request
+            .set_key(Some(attributes(key)))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(condition.names())
+            .set_expression_attribute_values(condition.values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Outcome::Done),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Outcome::Refused(failed.item().cloned()))
+                }
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    /// Writes all or nothing. The outcomes are in the order of `writes`; where one is [`Outcome::Refused`], nothing
+    /// was written. `token` is the same for the same transaction and no other: sent again it does nothing again.
+    pub(crate) async fn transact(&self, writes: &[Write], token: &str) -> Result<Vec<Outcome>, Error> {
+        (|| self.transact_once(writes, token))
+            .retry(pauses(CONTENTION_RETRIES))
+            .when(Error::is_contended)
+            .await
+    }
+
+    async fn transact_once(&self, writes: &[Write], token: &str) -> Result<Vec<Outcome>, Error> {
+        let puts: Result<Vec<_>, Error> = writes.iter().map(|write| self.transacted(write)).collect();
+        let sent = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(puts?))
+            .client_request_token(token)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(writes.iter().map(|_| Outcome::Done).collect()),
+            Err(error) => cancelled(error),
+        }
+    }
+
+    fn transacted(&self, write: &Write) -> Result<TransactWriteItem, Error> {
+        let put = Put::builder()
+            .table_name(&*self.table)
+            .set_item(Some(write.item.clone()))
+            .condition_expression(write.condition.expression)
+            .set_expression_attribute_names(write.condition.names())
+            .set_expression_attribute_values(write.condition.values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(Error::unbuilt)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The rows of `keys` that there are, strongly consistent, in any order.
+    pub(crate) async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Item>, Error> {
+        // Collected first: a stream that holds the closure cannot be shown to be `Send` for every lifetime.
+        let batches: Vec<_> = keys
+            .chunks(BATCH_MAX)
+            .map(|batch| self.batch_get_all(batch.iter().map(attributes).collect()))
+            .collect();
+        let batches: Vec<Vec<Item>> = stream::iter(batches)
+            .buffer_unordered(BATCH_CONCURRENCY)
+            .try_collect()
+            .await?;
+        Ok(batches.into_iter().flatten().collect())
+    }
+
+    async fn batch_get_all(&self, mut wanted: Vec<Item>) -> Result<Vec<Item>, Error> {
+        let mut found = Vec::with_capacity(wanted.len());
+        let mut pauses = pauses(BATCH_RETRIES).build();
+        loop {
+            let asked = KeysAndAttributes::builder()
+                .set_keys(Some(wanted))
+                .consistent_read(true);
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(&*self.table, asked.build().map_err(Error::unbuilt)?)
+                .send()
+                .await?;
+            found.extend(answer.responses.into_iter().flat_map(HashMap::into_values).flatten());
+            let left = answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values);
+            wanted = left.flat_map(|left| left.keys).collect();
+            if wanted.is_empty() {
+                return Ok(found);
+            }
+            let Some(pause) = pauses.next() else {
+                return Err(Error::Throttled(Cause::boxed(
+                    "UnprocessedKeys",
+                    "rows were left out of a batch",
+                )));
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+fn cancelled(error: SdkError<TransactWriteItemsError>) -> Result<Vec<Outcome>, Error> {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return Err(error.into());
+    };
+    let reasons = cancelled.cancellation_reasons();
+    if !reasons.iter().any(|reason| reason.code() == Some(CONDITION_FAILED)) {
+        return Err(Error::cancelled(reasons));
+    }
+    let outcome = |reason: &aws_sdk_dynamodb::types::CancellationReason| match reason.code() {
+        Some(CONDITION_FAILED) => Outcome::Refused(reason.item().cloned()),
+        _ => Outcome::Done,
+    };
+    Ok(reasons.iter().map(outcome).collect())
+}
+
+/// The token of the transaction by which `by` writes the row `pk`.
+pub(crate) fn token(by: &str, pk: &str) -> String {
+    let mut token = keys::digest(&[by, pk]);
+    token.truncate(TOKEN_LENGTH);
+    token
+}
+
+fn attributes(key: &Key) -> Item {
+    HashMap::from([
+        (TABLE.partition_key.to_owned(), AttributeValue::S(key.pk.clone())),
+        (TABLE.sort_key.to_owned(), AttributeValue::S(key.sk.to_owned())),
+    ])
+}
+
+fn pauses(times: usize) -> ExponentialBuilder {
+    ExponentialBuilder::new()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .with_max_times(times)
+        .with_jitter()
+}
