@@ -1,0 +1,23 @@
+//! One cell's Kubernetes: what an application is made of, how its pod is, and its removal.
+//!
+//! Manifests and the reading of a pod's status are pure; [`Cluster`] does one step a call, and every step may be
+//! repeated. Requests go through `net`, which has the time-outs and the retries: those of kube are not used.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod cluster;
+mod eks;
+mod error;
+mod manifests;
+mod objects;
+mod owner;
+mod pod_state;
+mod text;
+mod token;
+mod transport;
+
+pub use cluster::{Cluster, Made, Presence, Removal, Settings};
+pub use eks::EksToken;
+pub use error::Error;
+pub use manifests::ProxyPlace;
+pub use owner::{APPLICATION_LABEL, INSTALLATION_LABEL};
+pub use token::{Token, TokenSource};
