@@ -1,0 +1,137 @@
+//! The loop: ask, do, record, ask again.
+
+use domain::limits::{LOOK_AGAIN, STEPS_MAX};
+use domain::{Application, Look, Next, due_after_failure, due_after_take, next};
+use jiff::{SignedDuration, Timestamp};
+use store::{NextDue, Row, WriteError};
+
+use crate::{Error, Lifecycle};
+
+/// What a step left behind.
+pub(crate) enum Progress {
+    /// There may be more to do at once.
+    On(Row<Application>),
+    /// Nothing more can be done for now; the row says when to look again.
+    Rest(Row<Application>),
+}
+
+impl Lifecycle {
+    /// Brings an application on as far as possible in this look, if it is due: of many lookers, the one whose take is
+    /// first does the work and the others get the row as it is.
+    ///
+    /// # Errors
+    /// [`Error`]; what was not recorded is done again by the next look.
+    pub async fn advance(&self, row: Row<Application>, look: &Look) -> Result<Row<Application>, Error> {
+        if row.due_at.is_none_or(|due_at| due_at > look.now) {
+            return Ok(row);
+        }
+        let until = due_after_take(look.now, row.attempt);
+        match self.store.take(&row, until, &step_of(look, "take")).await {
+            Ok(taken) => self.work(taken, look).await,
+            Err(WriteError::Overtaken) => self.reread(&row.value.id, look).await,
+            Err(WriteError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Does the steps of a row that this look has taken, up to a number of them.
+    pub(crate) async fn work(&self, mut row: Row<Application>, look: &Look) -> Result<Row<Application>, Error> {
+        for number in 0..STEPS_MAX {
+            let look = step_of(look, number);
+            match self.step(row, &look).await? {
+                Progress::On(moved) => row = moved,
+                Progress::Rest(resting) => return Ok(resting),
+            }
+        }
+        Ok(row)
+    }
+
+    async fn step(&self, row: Row<Application>, look: &Look) -> Result<Progress, Error> {
+        match next(&row.value, look.now) {
+            Next::MakeObjects => self.make_objects(row, look).await,
+            Next::ObservePod => self.observe_pod(row, look).await,
+            Next::AskLastUse => self.ask_last_use(row, look).await,
+            Next::Entomb(outcome, reason) => self.entomb(row, outcome, reason, look).await,
+            Next::RemoveRoute => self.remove_route(row, look).await,
+            Next::DeleteNamespace => self.delete_namespace(row, look).await,
+            Next::AwaitGone => self.await_gone(row, look).await,
+            Next::Nothing => Ok(Progress::Rest(row)),
+        }
+    }
+
+    /// Records `next` and goes on working on it.
+    pub(crate) async fn record_and_go_on(
+        &self,
+        row: &Row<Application>,
+        next: &Application,
+        look: &Look,
+    ) -> Result<Progress, Error> {
+        let due = NextDue {
+            at: due_after_take(look.now, 0),
+            attempt: 0,
+        };
+        self.recorded(row, next, due, look)
+            .await
+            .map(|(row, ours)| if ours { Progress::On(row) } else { Progress::Rest(row) })
+    }
+
+    /// Records `next`, to be looked at again at `at`.
+    pub(crate) async fn record_and_rest(
+        &self,
+        row: &Row<Application>,
+        next: &Application,
+        at: Timestamp,
+        look: &Look,
+    ) -> Result<Progress, Error> {
+        let due = NextDue { at, attempt: 0 };
+        self.recorded(row, next, due, look)
+            .await
+            .map(|(row, _)| Progress::Rest(row))
+    }
+
+    /// Records `next` of a step that failed for now: it is tried again later and later.
+    pub(crate) async fn record_failure(
+        &self,
+        row: &Row<Application>,
+        next: &Application,
+        look: &Look,
+    ) -> Result<Progress, Error> {
+        let due = NextDue {
+            at: due_after_failure(look.now, row.attempt),
+            attempt: row.attempt.saturating_add(1),
+        };
+        self.recorded(row, next, due, look)
+            .await
+            .map(|(row, _)| Progress::Rest(row))
+    }
+
+    /// Records `next`. The flag says whether it is this look's write that stands; otherwise the row is what somebody
+    /// else made of it.
+    pub(crate) async fn recorded(
+        &self,
+        row: &Row<Application>,
+        next: &Application,
+        due: NextDue,
+        look: &Look,
+    ) -> Result<(Row<Application>, bool), Error> {
+        match self.store.record(row, next, due, look).await {
+            Ok(row) => Ok((row, true)),
+            Err(WriteError::Overtaken) => Ok((self.reread(&row.value.id, look).await?, false)),
+            Err(WriteError::Store(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// When a row is looked at again that may have something new soon.
+pub(crate) fn soon(look: &Look) -> Timestamp {
+    look.now
+        .checked_add(SignedDuration::try_from(LOOK_AGAIN).unwrap_or_default())
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// The same look, stamped with one of its steps: a stamp is never used for two writes.
+pub(crate) fn step_of(look: &Look, step: impl std::fmt::Display) -> Look {
+    Look {
+        now: look.now,
+        by: format!("{}/{step}", look.by),
+    }
+}

@@ -1,0 +1,78 @@
+//! From a row to a pod.
+
+use cluster_client::Error as ClusterError;
+use domain::{Application, Look, Outcome, Reason, State, due_after_take};
+use store::{NextDue, Row};
+
+use crate::advance::{Progress, soon};
+use crate::{Error, Lifecycle};
+
+impl Lifecycle {
+    /// Makes namespace, service account, network policy and pod, then records the namespace's uid.
+    pub(crate) async fn make_objects(&self, row: Row<Application>, look: &Look) -> Result<Progress, Error> {
+        let application = &row.value;
+        let home = self.home(application)?;
+        let namespace_uid = match home.cluster.make_objects(application).await {
+            Ok(made) => made.namespace_uid,
+            Err(error) => return self.objects_not_made(row, error, look).await,
+        };
+        let state = State::Starting {
+            namespace_uid: namespace_uid.clone(),
+        };
+        let next = Application {
+            state,
+            waiting: Some(Reason::Scheduling),
+            ..application.clone()
+        };
+        let due = NextDue {
+            at: soon(look),
+            attempt: 0,
+        };
+        let (now, _) = self.recorded(&row, &next, due, look).await?;
+        if !now.value.is_live() {
+            // The tombstone came first, and its namespace step may have found nothing yet. A failure here is left to
+            // the ending, which looks for the namespace by name and id.
+            let _ = home.cluster.delete_namespace(&next.id, Some(&namespace_uid)).await;
+        }
+        Ok(Progress::Rest(now))
+    }
+
+    async fn objects_not_made(
+        &self,
+        row: Row<Application>,
+        error: ClusterError,
+        look: &Look,
+    ) -> Result<Progress, Error> {
+        let reason = match error {
+            ClusterError::OutOfTime => return self.record_and_rest(&row, &row.value.clone(), soon(look), look).await,
+            ClusterError::Refused { message } => Reason::ObjectRefused { message },
+            ClusterError::NotOurs => Reason::NotOurs,
+            ClusterError::Terminating => Reason::NamespaceGone,
+            ClusterError::Unreachable(_) | ClusterError::Identity { .. } | ClusterError::Rejected(_) => {
+                let next = Application {
+                    waiting: Some(Reason::ClusterUnreachable),
+                    ..row.value.clone()
+                };
+                return self.record_failure(&row, &next, look).await;
+            }
+        };
+        self.entomb(row, Outcome::Failed, reason, look).await
+    }
+
+    /// Writes the tombstone.
+    pub(crate) async fn entomb(
+        &self,
+        row: Row<Application>,
+        outcome: Outcome,
+        reason: Reason,
+        look: &Look,
+    ) -> Result<Progress, Error> {
+        let tombstone = row.value.entombed(outcome, reason, look.now);
+        let due = NextDue {
+            at: due_after_take(look.now, 0),
+            attempt: 0,
+        };
+        let (row, ours) = self.recorded(&row, &tombstone, due, look).await?;
+        Ok(if ours { Progress::On(row) } else { Progress::Rest(row) })
+    }
+}
