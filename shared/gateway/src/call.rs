@@ -1,0 +1,205 @@
+//! A request, as a handler sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use api::{Code, Endpoint};
+use bytes::Bytes;
+use domain::limits::{IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN_OPEN};
+use domain::{ApplicationId, Caller, Look, Refusal};
+use http::HeaderMap;
+use serde::de::DeserializeOwned;
+use store::Binding;
+use tokio::time::Instant;
+
+use crate::{Edge, Problem};
+
+/// The purpose under which the tokens of launches are derived.
+const LAUNCH_TOKEN: &str = "launch-token";
+
+/// One request, authenticated, its body not yet read as anything.
+pub struct Call {
+    pub(crate) endpoint: &'static Endpoint,
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) request_id: String,
+    pub(crate) path: String,
+    pub(crate) params: Vec<(String, String)>,
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) caller: Caller,
+    /// What the caller presented, where it may be a launch's token.
+    pub(crate) credential: Option<String>,
+    pub(crate) deadline: Instant,
+    pub(crate) looks: AtomicU32,
+}
+
+impl Call {
+    /// Who calls.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// One `now` and a stamp of its own, for one look at the world. A request that waits looks again.
+    pub fn look(&self) -> Look {
+        let number = self.looks.fetch_add(1, Ordering::Relaxed);
+        Look {
+            now: self.edge.clock.now(),
+            by: format!("{}/{number}", self.request_id),
+        }
+    }
+
+    /// When everything that this request does must be done, in mechanical time.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The path parameter `name`, parsed.
+    ///
+    /// # Errors
+    /// What `parse` refuses.
+    pub fn param<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, Refusal>) -> Result<T, Problem> {
+        self.optional_param(name, parse)?
+            .ok_or_else(|| Problem::new(Code::NotFound, format!("The path lacks its '{name}'")))
+    }
+
+    /// The path parameter `name`, parsed, where this form of the path has it.
+    ///
+    /// # Errors
+    /// What `parse` refuses.
+    pub fn optional_param<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Result<Option<T>, Problem> {
+        let value = self
+            .params
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value);
+        Ok(value.map(|value| parse(value)).transpose()?)
+    }
+
+    /// The query parameter `name`, as it was sent first.
+    pub fn query(&self, name: &str) -> Option<String> {
+        form_urlencoded::parse(self.query.as_bytes())
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    /// The query parameter `name` as whole seconds up to `most`.
+    ///
+    /// # Errors
+    /// 400 with the range.
+    pub fn query_seconds(&self, name: &str, most: Duration) -> Result<Option<Duration>, Problem> {
+        let Some(text) = self.query(name) else {
+            return Ok(None);
+        };
+        let seconds = text.parse().ok().filter(|seconds| *seconds <= most.as_secs());
+        let range = || format!("'{name}' is a whole number of seconds, 0 to {}", most.as_secs());
+        seconds
+            .map(|s| Some(Duration::from_secs(s)))
+            .ok_or_else(|| Problem::new(Code::MalformedRequest, range()))
+    }
+
+    /// The body, parsed as JSON whatever its `Content-Type`; an absent or empty body is `{}`.
+    ///
+    /// # Errors
+    /// 400 with the position where it is not JSON, or the field whose value is wrong.
+    pub fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let text: &[u8] = if self.body.trim_ascii().is_empty() {
+            b"{}"
+        } else {
+            &self.body
+        };
+        let mut deserializer = serde_json::Deserializer::from_slice(text);
+        let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| unreadable(&error))?;
+        deserializer.end().map_err(|error| not_json(&error))?;
+        Ok(value)
+    }
+
+    /// What the request's `Idempotency-Key` binds to: caller, route, key, and everything that was asked.
+    ///
+    /// # Errors
+    /// 400 when the key is too long, not plain text, or too short for somebody without an API key.
+    pub fn binding(&self) -> Result<Option<Binding>, Problem> {
+        let Some(header) = self.headers.get("idempotency-key") else {
+            return Ok(None);
+        };
+        let bad = |why: String| Problem::new(Code::BadIdempotencyKey, why);
+        let key = header
+            .to_str()
+            .map_err(|_| bad("An Idempotency-Key is plain ASCII text".into()))?;
+        let least = if self.caller == Caller::Nobody {
+            IDEMPOTENCY_KEY_MIN_OPEN
+        } else {
+            1
+        };
+        if !(least..=IDEMPOTENCY_KEY_MAX).contains(&key.len()) {
+            let length = key.len();
+            return Err(bad(format!(
+                "An Idempotency-Key here has {least} to {IDEMPOTENCY_KEY_MAX} characters; this one has {length}"
+            )));
+        }
+        let asked = serde_json::json!([self.params, vault::sha256_hex(&self.body)]).to_string();
+        Ok(Some(Binding {
+            caller: self.caller.word(),
+            route: self.endpoint.id.to_owned(),
+            key: key.to_owned(),
+            body_sha256: vault::sha256_hex(asked.as_bytes()),
+        }))
+    }
+
+    /// Unpredictable bytes for an id.
+    ///
+    /// # Errors
+    /// 500 when the operating system has none to give.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], Problem> {
+        let bytes = self.edge.entropy.bytes();
+        bytes.ok_or_else(|| Problem::new(Code::Internal, "The operating system gives no random numbers"))
+    }
+
+    /// The token with which the launch of `id` alone can be stopped or kept alive. Derived, so that it is the same
+    /// when the launch is asked for again, and nothing secret is stored for it.
+    ///
+    /// # Errors
+    /// 500 when this function was not given the keyring, which is a bug.
+    pub fn launch_token(&self, id: &ApplicationId) -> Result<String, Problem> {
+        Ok(self.edge.keyring()?.token(LAUNCH_TOKEN, id.as_str()))
+    }
+
+    /// Whether the caller presented the token of the launch of `id`.
+    ///
+    /// # Errors
+    /// As [`Call::launch_token`].
+    pub fn holds_launch_token(&self, id: &ApplicationId) -> Result<bool, Problem> {
+        let keyring = self.edge.keyring()?;
+        Ok(self
+            .credential
+            .as_deref()
+            .is_some_and(|presented| keyring.token_matches(LAUNCH_TOKEN, id.as_str(), presented)))
+    }
+}
+
+fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let inner = error.inner();
+    if !inner.is_data() {
+        return not_json(inner);
+    }
+    let path = error.path().to_string();
+    let whole = inner.to_string();
+    // serde_json appends the position, which says nothing to somebody who sent a well-formed document.
+    let why = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(why, _)| why);
+    let detail = if path == "." {
+        format!("The body is not as expected: {why}")
+    } else {
+        format!("'{path}' is not as expected: {why}")
+    };
+    Problem::new(Code::MalformedRequest, detail)
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    let detail = format!("The body is not JSON: line {}, column {}", error.line(), error.column());
+    Problem::new(Code::MalformedRequest, detail)
+}

@@ -1,0 +1,320 @@
+//! Configuration, read once.
+
+use std::collections::BTreeMap;
+
+use domain::{CellName, InstallationId};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use vault::Keyring;
+
+/// Everything that an installation is told. Made by [`Config::read`].
+#[derive(Clone)]
+pub struct Config {
+    /// The installation's id, on every object that it makes.
+    pub installation: InstallationId,
+    /// The table's name.
+    pub table: String,
+    /// Where DynamoDB is, where it is not AWS's own.
+    pub dynamodb_url: Option<String>,
+    /// Whether launches need a key.
+    pub launches: Launches,
+    /// SHA-256, in hex, of the first admin key.
+    pub admin_key_sha256: Option<String>,
+    /// The home clusters. The first is the default.
+    pub cells: Vec<CellConfig>,
+    /// Where the secrets are.
+    pub secrets: SecretsFrom,
+}
+
+/// Where the secrets are.
+#[derive(Clone)]
+pub enum SecretsFrom {
+    /// In AWS Secrets Manager, under this ARN.
+    Manager(String),
+    /// Handed over.
+    Given(Box<Secrets>),
+    /// Nowhere: what needs them cannot be mounted.
+    Nowhere,
+}
+
+/// Whether launches need a key. The older service's client sends none with a launch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Launches {
+    /// Anybody may launch.
+    #[default]
+    Open,
+    /// A launch needs a key with the scope `apps`.
+    Keyed,
+}
+
+/// A home cluster with its route proxy.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellConfig {
+    /// The name that its rows carry.
+    pub name: CellName,
+    /// URL of its Kubernetes API.
+    pub api: String,
+    /// Its certificate authority: PEM, or base64 of PEM. Empty means the public ones.
+    #[serde(default)]
+    pub ca: String,
+    /// Client certificate and key in PEM, where the API is asked with one. Not for Lambda: secrets have their own place.
+    #[serde(default, skip)]
+    pub client_identity_pem: Option<Vec<u8>>,
+    /// Where the token for it comes from.
+    pub token: TokenKind,
+    /// The recorded uid of its `kube-system`, checked before the first use.
+    #[serde(default)]
+    pub identity: String,
+    /// URL of its route proxy's API.
+    pub proxy_api: String,
+    /// The namespace that its route proxy runs in: the only source of traffic to applications.
+    #[serde(default = "default_proxy_namespace")]
+    pub proxy_namespace: String,
+    /// Labels of the route proxy's pods.
+    #[serde(default = "default_proxy_labels")]
+    pub proxy_labels: BTreeMap<String, String>,
+    /// Host, with a port where needed, at which people reach the route proxy.
+    pub public_host: String,
+}
+
+fn default_proxy_namespace() -> String {
+    "layby".to_owned()
+}
+
+fn default_proxy_labels() -> BTreeMap<String, String> {
+    BTreeMap::from([("app.kubernetes.io/name".to_owned(), "layby-proxy".to_owned())])
+}
+
+/// Where the token for a cluster's API comes from: `secret`, `eks:<cluster name>` or `none`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum TokenKind {
+    /// From the installation's secrets.
+    Secret,
+    /// Made from the function's own credentials, for this EKS cluster.
+    Eks(String),
+    /// There is none.
+    None,
+}
+
+impl TryFrom<String> for TokenKind {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        match (text.as_str(), text.strip_prefix("eks:")) {
+            ("secret", _) => Ok(TokenKind::Secret),
+            ("none", _) => Ok(TokenKind::None),
+            (_, Some(cluster)) if !cluster.is_empty() => Ok(TokenKind::Eks(cluster.to_owned())),
+            _ => Err(format!(
+                "'{text}' is no token source: write 'secret', 'eks:<cluster name>' or 'none'"
+            )),
+        }
+    }
+}
+
+impl From<TokenKind> for String {
+    fn from(kind: TokenKind) -> String {
+        match kind {
+            TokenKind::Secret => "secret".to_owned(),
+            TokenKind::Eks(cluster) => format!("eks:{cluster}"),
+            TokenKind::None => "none".to_owned(),
+        }
+    }
+}
+
+/// The secrets of an installation, all in one entry.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// Seals cursors and derives tokens: each 32 bytes in base64. The first seals, all open.
+    #[serde(deserialize_with = "keyring")]
+    pub keyring: Keyring,
+    /// By cell.
+    #[serde(default)]
+    pub cells: BTreeMap<CellName, CellSecrets>,
+}
+
+/// The secrets of one cell.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellSecrets {
+    /// For its Kubernetes API, where [`TokenKind::Secret`] says so.
+    #[serde(default)]
+    pub token: String,
+    /// For its route proxy's API.
+    #[serde(default)]
+    pub proxy_token: String,
+}
+
+fn keyring<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Keyring, D::Error> {
+    let keys = Vec::<String>::deserialize(deserializer)?;
+    Keyring::from_base64(&keys).map_err(serde::de::Error::custom)
+}
+
+/// What is wrong with the configuration, and where.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// A variable is missing or wrong.
+    #[error("{name}: {why}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong, and what is expected.
+        why: String,
+    },
+    /// The secrets could not be read.
+    #[error("the secrets cannot be read: {0}")]
+    Secrets(String),
+    /// A client could not be made.
+    #[error("{0}")]
+    Client(String),
+}
+
+impl Config {
+    /// Reads the configuration through `variable`, which answers with a variable's value:
+    ///
+    /// | variable | meaning | without it |
+    /// |---|---|---|
+    /// | `LAYBY_INSTALLATION` | the installation's id, a DNS label | refused |
+    /// | `LAYBY_TABLE` | the table's name | `layby` |
+    /// | `LAYBY_DYNAMODB_URL` | where DynamoDB is, where it is not AWS's own | AWS's own |
+    /// | `LAYBY_LAUNCHES` | `open` or `keyed` | `open` |
+    /// | `LAYBY_ADMIN_KEY_SHA256` | SHA-256, in hex, of the first admin key | only keys in the table |
+    /// | `LAYBY_CELLS` | JSON array of [`CellConfig`], the default first | none |
+    /// | `LAYBY_SECRETS_ARN` | the entry in AWS Secrets Manager that holds [`Secrets`] as JSON | see the next |
+    /// | `LAYBY_SECRETS` | [`Secrets`] as JSON, where there is no Secrets Manager | none |
+    ///
+    /// # Errors
+    /// [`ConfigError::Variable`] naming the variable, what is wrong and what is expected.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let get = |name: &'static str| variable(name).filter(|value| !value.trim().is_empty());
+        let wrong = |name: &'static str, why: String| ConfigError::Variable { name, why };
+
+        let installation = get("LAYBY_INSTALLATION")
+            .ok_or_else(|| wrong("LAYBY_INSTALLATION", "is missing: give the installation's id".into()))?;
+        let launches = match get("LAYBY_LAUNCHES").as_deref() {
+            None | Some("open") => Launches::Open,
+            Some("keyed") => Launches::Keyed,
+            Some(other) => {
+                return Err(wrong(
+                    "LAYBY_LAUNCHES",
+                    format!("'{other}' is neither 'open' nor 'keyed'"),
+                ));
+            }
+        };
+        let admin_key_sha256 = get("LAYBY_ADMIN_KEY_SHA256");
+        if admin_key_sha256
+            .as_ref()
+            .is_some_and(|hash| hash.len() != 64 || hex::decode(hash).is_err())
+        {
+            return Err(wrong("LAYBY_ADMIN_KEY_SHA256", "is not 64 hexadecimal digits".into()));
+        }
+        let cells: Vec<CellConfig> = get("LAYBY_CELLS")
+            .map(|text| serde_json::from_str(&text).map_err(|error| wrong("LAYBY_CELLS", error.to_string())))
+            .transpose()?
+            .unwrap_or_default();
+        let secrets = match (get("LAYBY_SECRETS_ARN"), get("LAYBY_SECRETS")) {
+            (Some(arn), _) => SecretsFrom::Manager(arn),
+            (None, Some(text)) => SecretsFrom::Given(Box::new(Secrets::parse(&text)?)),
+            (None, None) => SecretsFrom::Nowhere,
+        };
+        Ok(Self {
+            installation: InstallationId::parse(&installation)
+                .map_err(|refusal| wrong("LAYBY_INSTALLATION", refusal.to_string()))?,
+            table: get("LAYBY_TABLE").unwrap_or_else(|| "layby".to_owned()),
+            dynamodb_url: get("LAYBY_DYNAMODB_URL"),
+            launches,
+            admin_key_sha256: admin_key_sha256.map(|hash| hash.to_ascii_lowercase()),
+            cells,
+            secrets,
+        })
+    }
+
+    /// Leaves the secrets where they are, for an endpoint that needs none.
+    pub(crate) fn forget_secrets(&mut self) {
+        self.secrets = SecretsFrom::Nowhere;
+    }
+
+    /// Reads the configuration from the environment.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+}
+
+impl Secrets {
+    /// # Errors
+    /// [`ConfigError::Secrets`] with what is wrong, never with the text.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        serde_json::from_str(text).map_err(|error| {
+            ConfigError::Secrets(format!(
+                "not the expected JSON (line {}, column {})",
+                error.line(),
+                error.column()
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
+        let map: BTreeMap<&str, &str> = pairs.iter().copied().collect();
+        Config::read(|name| map.get(name).map(|value| (*value).to_owned())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_installation_is_enough_and_the_rest_has_defaults() {
+        let config = read(&[("LAYBY_INSTALLATION", "dev")]).unwrap();
+        assert_eq!((config.table.as_str(), config.launches), ("layby", Launches::Open));
+        assert!(config.cells.is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(read(&[]).err().unwrap().starts_with("LAYBY_INSTALLATION: is missing"));
+        let base = ("LAYBY_INSTALLATION", "dev");
+        assert!(
+            read(&[base, ("LAYBY_LAUNCHES", "maybe")])
+                .err()
+                .unwrap()
+                .contains("'maybe'")
+        );
+        assert!(
+            read(&[base, ("LAYBY_ADMIN_KEY_SHA256", "abc")])
+                .err()
+                .unwrap()
+                .contains("64 hexadecimal")
+        );
+        assert!(
+            read(&[base, ("LAYBY_CELLS", "[{}]")])
+                .err()
+                .unwrap()
+                .contains("missing field `name`")
+        );
+    }
+
+    #[test]
+    fn a_wrong_secret_is_never_repeated() {
+        let error = read(&[
+            ("LAYBY_INSTALLATION", "dev"),
+            ("LAYBY_SECRETS", "{\"keyring\":[\"hunter2\"]}"),
+        ])
+        .err()
+        .unwrap();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_token_comes_from_a_secret_from_eks_or_from_nowhere() {
+        let read = |text: &str| TokenKind::try_from(text.to_owned());
+        assert_eq!(read("eks:home"), Ok(TokenKind::Eks("home".into())));
+        assert_eq!(read("secret"), Ok(TokenKind::Secret));
+        assert!(read("eks:").is_err() && read("plain").is_err());
+    }
+}

@@ -1,0 +1,91 @@
+//! What a handler can touch, by type.
+//!
+//! A handler names its powers in its signature, so a reader sees what it can do, its binary contains only the clients
+//! that it needs, and what is warmed before the first event is known. Powers are cheap to clone.
+
+use std::sync::Arc;
+
+use domain::Cell;
+use futures::future::{BoxFuture, FutureExt, join_all};
+use lifecycle::Lifecycle;
+use store::Store;
+
+use crate::{ConfigError, Edge};
+
+/// Something that a handler can be given.
+pub trait Powers: Clone + Send + Sync + 'static {
+    /// Makes the clients that it takes.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration does not have what they need.
+    fn connect(edge: &Arc<Edge>) -> Result<Self, ConfigError>;
+
+    /// Opens their connections, all at once. What cannot be reached now may be reached later, so nothing fails.
+    fn warm(&self) -> BoxFuture<'static, ()>;
+}
+
+/// Nothing outside this process.
+#[derive(Clone)]
+pub struct Nothing;
+
+impl Powers for Nothing {
+    fn connect(_: &Arc<Edge>) -> Result<Self, ConfigError> {
+        Ok(Self)
+    }
+
+    fn warm(&self) -> BoxFuture<'static, ()> {
+        async {}.boxed()
+    }
+}
+
+/// The table.
+#[derive(Clone)]
+pub struct Table {
+    /// The table.
+    pub store: Store,
+}
+
+impl Powers for Table {
+    fn connect(edge: &Arc<Edge>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: edge.store().clone(),
+        })
+    }
+
+    fn warm(&self) -> BoxFuture<'static, ()> {
+        let store = self.store.clone();
+        async move { drop(store.warm().await) }.boxed()
+    }
+}
+
+/// The table, and the home clusters with their route proxies.
+#[derive(Clone)]
+pub struct TableAndCells {
+    /// The table.
+    pub store: Store,
+    /// The steps over both.
+    pub lifecycle: Lifecycle,
+    /// The cells, the default first.
+    pub cells: Vec<Cell>,
+}
+
+impl Powers for TableAndCells {
+    fn connect(edge: &Arc<Edge>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: edge.store().clone(),
+            lifecycle: edge.lifecycle()?,
+            cells: edge.cells(),
+        })
+    }
+
+    fn warm(&self) -> BoxFuture<'static, ()> {
+        let Self { store, lifecycle, .. } = self.clone();
+        async move {
+            let cells = join_all(lifecycle.cells().map(|home| async {
+                let _ = futures::join!(home.cluster.warm(), home.routes.warm());
+            }));
+            let _ = futures::join!(store.warm(), cells);
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,165 @@
+//! What the caller sees when something is not as it should be.
+
+use api::Code;
+use bytes::Bytes;
+use domain::Refusal;
+use http::{Response, StatusCode, header};
+use serde_json::json;
+
+/// A problem document in the making (RFC 9457). It has no `Display`: what the caller reads and what the log reads are
+/// separate fields, and nothing joins them by accident.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    retry_after_s: Option<u32>,
+    allow: Option<String>,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Seconds after which an outage is worth another try.
+const RETRY_AFTER_S: u32 = 5;
+
+impl Problem {
+    /// A problem of this `code`, with a sentence that has the values in it.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let retry_after_s = (code.status() == 503).then_some(RETRY_AFTER_S);
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after_s,
+            allow: None,
+            cause: None,
+        }
+    }
+
+    /// With what the log is told.
+    pub fn because(mut self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.cause = Some(Box::new(cause));
+        self
+    }
+
+    /// With the methods that the path does have.
+    pub(crate) fn allowing(mut self, allow: String) -> Self {
+        self.allow = Some(allow);
+        self
+    }
+
+    /// There is no application of that template and id.
+    pub fn no_record() -> Self {
+        Self::new(Code::NoRecord, "There is no record for that template/ID combination")
+    }
+
+    /// There is no template of that name to launch.
+    pub fn registry_error(name: &str) -> Self {
+        Self::new(
+            Code::RegistryError,
+            format!("Could not fetch template with name {name} from registry"),
+        )
+    }
+
+    /// There is no such template.
+    pub fn does_not_exist() -> Self {
+        Self::new(Code::DoesNotExist, "The requested resource does not exist")
+    }
+
+    /// A bug, which only the log hears about.
+    pub fn internal(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::new(
+            Code::Internal,
+            "An unexpected error occurred; quote the instance when you report it",
+        )
+        .because(cause)
+    }
+
+    /// Its code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The chain of causes, for the log.
+    pub(crate) fn cause_chain(&self) -> Option<String> {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = self.cause.as_deref().map(|cause| cause as _);
+        let mut chain = Vec::new();
+        const CHAIN_MAX: usize = 8;
+        while let (Some(error), true) = (cause, chain.len() < CHAIN_MAX) {
+            chain.push(error.to_string());
+            cause = error.source();
+        }
+        (!chain.is_empty()).then(|| chain.join(": "))
+    }
+
+    /// The document.
+    pub(crate) fn into_response(self, request_id: &str) -> Response<Bytes> {
+        let document = json!({
+            "type": self.code.word(),
+            "title": self.code.title(),
+            "status": self.code.status(),
+            "detail": self.detail,
+            "instance": format!("urn:uuid:{request_id}"),
+            "error": self.detail,
+        });
+        let mut response = Response::new(Bytes::from(document.to_string()));
+        *response.status_mut() = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            http::HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, http::HeaderValue::from(seconds));
+        }
+        if let Some(allow) = self.allow.and_then(|allow| http::HeaderValue::from_str(&allow).ok()) {
+            headers.insert(header::ALLOW, allow);
+        }
+        response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Malformed(why) => Self::new(Code::MalformedRequest, why),
+            Refusal::Forbidden(why) => Self::new(Code::Unauthorized, why),
+            Refusal::Rule(why) => Self::new(Code::RuleRefused, why),
+        }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        use store::Error as E;
+        match error {
+            E::Throttled(_) | E::Unavailable(_) => Self::new(
+                Code::BadDatabase,
+                "The database cannot be reached or is busy; try again shortly",
+            )
+            .because(error),
+            E::Conflict(_) => Self::new(
+                Code::Conflict,
+                "Somebody else changed the same thing at the same moment; try again",
+            )
+            .because(error),
+            E::Corrupt(_) | E::Rejected(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<lifecycle::Error> for Problem {
+    fn from(error: lifecycle::Error) -> Self {
+        use lifecycle::Error as E;
+        match error {
+            E::Store(error) => error.into(),
+            E::Gone => Self::no_record(),
+            E::Overtaken => Self::new(
+                Code::Conflict,
+                "Somebody else changed this application at the same moment, again and again; try again",
+            ),
+            E::UnknownCell(_) => Self::new(
+                Code::BadKubeRequest,
+                "The cluster that this belongs to is not configured here",
+            )
+            .because(error),
+        }
+    }
+}

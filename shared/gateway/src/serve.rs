@@ -1,0 +1,120 @@
+//! Endpoints as Lambda functions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::Endpoint;
+use bytes::Bytes;
+use http::Request;
+use lambda_http::{Body, RequestExt};
+use lambda_runtime::LambdaEvent;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::edge::Opening;
+use crate::route::Incoming;
+use crate::{Config, ConfigError, Edge, Route, Router};
+
+/// Why a function could not start, or went down.
+pub type Error = lambda_runtime::Error;
+
+/// What a scheduled run leaves of its function's time for the last writes and the answer.
+const SCHEDULE_MARGIN: Duration = Duration::from_secs(10);
+
+/// Runs one endpoint as a Lambda function, until the environment ends.
+///
+/// # Errors
+/// When the configuration is wrong; Lambda then reports the sentence.
+pub fn serve(route: &'static Route) -> Result<(), Error> {
+    serve_rooms(&[&[route]], route.endpoint)
+}
+
+/// Runs every endpoint of `rooms` as one Lambda function; `stray` answers what none of them takes.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_rooms(rooms: &[&[&'static Route]], stray: &'static Endpoint) -> Result<(), Error> {
+    runtime()?.block_on(async {
+        let edge = open(stray).await?;
+        let router = Router::mount(&edge, &rooms.concat(), stray)?;
+        router.warm().await;
+        let router = &router;
+        lambda_http::run(lambda_http::service_fn(
+            move |request: lambda_http::Request| async move {
+                let request_id = request.lambda_context_ref().map(|context| context.request_id.clone());
+                let answer = router.answer(raw(request), request_id).await;
+                Ok::<_, Error>(answer.map(text_or_binary))
+            },
+        ))
+        .await
+    })
+}
+
+/// Runs one endpoint as a scheduled Lambda function, until the environment ends. The event is handed to the handler as
+/// the body.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_schedule(route: &'static Route) -> Result<(), Error> {
+    runtime()?.block_on(async {
+        let edge = open(route.endpoint).await?;
+        let mounted = (route.mount)(&edge, route.endpoint)?;
+        mounted.warm().await;
+        let mounted = &mounted;
+        lambda_runtime::run(lambda_runtime::service_fn(
+            move |event: LambdaEvent<Value>| async move {
+                let deadline = deadline_of(&event.context);
+                let incoming =
+                    Incoming::scheduled(event.payload.to_string().into(), event.context.request_id, deadline);
+                let answer = mounted.answer(incoming).await;
+                let report: Value = serde_json::from_slice(answer.body())?;
+                if answer.status().is_success() {
+                    Ok(report)
+                } else {
+                    Err(Error::from(report.to_string()))
+                }
+            },
+        ))
+        .await
+    })
+}
+
+/// One thread: a function answers one request at a time, and starts faster without a pool.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Opens the edge with what the endpoint's descriptor says it may have: without a secret in it, none is read.
+async fn open(endpoint: &Endpoint) -> Result<Arc<Edge>, ConfigError> {
+    let mut config = Config::from_environment()?;
+    if endpoint.needs.secrets.is_empty() {
+        config.forget_secrets();
+    }
+    Edge::open(Opening::production(config)?).await
+}
+
+fn raw(request: lambda_http::Request) -> Request<Bytes> {
+    request.map(|body| match body {
+        Body::Empty => Bytes::new(),
+        Body::Text(text) => text.into(),
+        Body::Binary(bytes) => bytes.into(),
+        _ => Bytes::new(),
+    })
+}
+
+fn text_or_binary(body: Bytes) -> Body {
+    match String::from_utf8(body.to_vec()) {
+        Ok(text) => Body::Text(text),
+        Err(error) => Body::Binary(error.into_bytes()),
+    }
+}
+
+/// The function's own deadline less a margin, as an instant. Lambda gives it in milliseconds since the epoch.
+#[expect(clippy::disallowed_methods, reason = "deadlines are mechanical time")]
+fn deadline_of(context: &lambda_runtime::Context) -> Instant {
+    let left = context
+        .deadline()
+        .duration_since(std::time::SystemTime::now())
+        .unwrap_or_default();
+    Instant::now() + left.saturating_sub(SCHEDULE_MARGIN)
+}
