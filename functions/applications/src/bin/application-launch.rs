@@ -1,0 +1,5 @@
+//! The function `application-launch`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&applications::LAUNCH)
+}

@@ -1,0 +1,5 @@
+//! The function `application-list`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&applications::LIST)
+}

@@ -1,0 +1,77 @@
+//! `GET /applications/{template}/{id}`.
+
+use std::time::Duration;
+
+use api::ApplicationView;
+use domain::limits::WAIT_MAX;
+use domain::{Application, ApplicationId, State, TemplateName};
+use gateway::{Call, Problem, Reply, TableAndCells};
+use store::Row;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// How long a waiting request rests between two looks.
+const REST: Duration = Duration::from_millis(400);
+
+/// Answers what is known, bringing a launch or an ending on where it is due; with `?wait=` holds the answer until the
+/// status changes.
+pub async fn read(powers: TableAndCells, call: Call) -> Result<Reply, Problem> {
+    let no_record = |_| Problem::no_record();
+    let template = call.param("template", TemplateName::parse).map_err(no_record)?;
+    let id = call.param("id", ApplicationId::parse).map_err(no_record)?;
+    let wait = call.query_seconds("wait", WAIT_MAX)?;
+
+    let mut application = look(&powers, &call, &template, &id).await?;
+    if let Some(wait) = wait {
+        let until = end_of_wait(&call, wait);
+        let status = application.status();
+        while application.status() == status && !is_over(&application) && rest(until).await {
+            application = look(&powers, &call, &template, &id).await?;
+        }
+    }
+    Reply::ok(&ApplicationView::from(&application))
+}
+
+async fn look(
+    powers: &TableAndCells,
+    call: &Call,
+    template: &TemplateName,
+    id: &ApplicationId,
+) -> Result<Application, Problem> {
+    let look = call.look();
+    let row = powers.store.application(id, look.now).await?;
+    let row = row
+        .filter(|row| row.value.template == *template)
+        .ok_or_else(Problem::no_record)?;
+    let row = if may_advance(&row) {
+        powers.lifecycle.advance(row, &look).await?
+    } else {
+        row
+    };
+    Ok(row.value)
+}
+
+/// A read brings launches and endings on. Judging what runs is the reaper's.
+fn may_advance(row: &Row<Application>) -> bool {
+    matches!(
+        row.value.state,
+        State::Pending | State::Starting { .. } | State::Ending { .. }
+    )
+}
+
+fn is_over(application: &Application) -> bool {
+    matches!(application.state, State::Ended { .. })
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a request is held is mechanical time")]
+fn end_of_wait(call: &Call, wait: Duration) -> Instant {
+    let margin = Duration::from_secs(3);
+    (Instant::now() + wait).min(call.deadline() - margin)
+}
+
+/// Rests until the next look; `false` when the wait is over.
+async fn rest(until: Instant) -> bool {
+    tokio::select! {
+        () = sleep(REST) => true,
+        () = sleep_until(until) => false,
+    }
+}

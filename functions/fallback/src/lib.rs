@@ -1,0 +1,7 @@
+//! Every room's endpoints in one place: what stands behind API Gateway's `$default` route, which gets the forms with a
+//! trailing slash, unknown paths and wrong methods.
+
+use gateway::Route;
+
+/// The rooms.
+pub static ROOMS: &[&[&Route]] = &[applications::ROUTES, site::ROUTES];

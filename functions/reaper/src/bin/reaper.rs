@@ -1,0 +1,5 @@
+//! The function `reaper`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve_schedule(&reaper::REAPER)
+}

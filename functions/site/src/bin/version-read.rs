@@ -1,0 +1,5 @@
+//! The function `version-read`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&site::VERSION)
+}
