@@ -1,0 +1,161 @@
+//! POST: a new object, in the order of checks that kube-apiserver has.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::canonical::{self, view};
+use super::defaults;
+use super::json::{cut, items, put, stamp, text};
+use super::machine::Machine;
+use super::objects::Key;
+use super::registry::{NAMESPACES, PODS, SERVICE_ACCOUNTS, Service};
+use super::request::Call;
+use super::security;
+use super::status::{Cause, Refusal, json_response};
+use super::validation;
+
+/// Longest beginning of a generated name.
+const GENERATED_BASE_MAX: usize = 58;
+/// Names tried before a generated one counts as taken.
+const GENERATED_TRIES: usize = 8;
+
+impl Machine {
+    pub(super) fn create(&mut self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
+        let kind = call.kind();
+        if !matches!(kind.service, Service::Full) {
+            return Err(Refusal::not_simulated(&format!("creating {}", kind.qualified())));
+        }
+        if kind.namespaced && call.namespace.is_empty() {
+            return Err(Refusal::method_not_allowed());
+        }
+        let mut object = canonical::read(call, call.json()?)?;
+        check_place(call, &mut object)?;
+        let asked_name = text(&object, "/metadata/name").to_owned();
+        let namespace = match kind.namespaced {
+            true => Some(self.check_namespace(kind, &call.namespace, &asked_name)?),
+            false => None,
+        };
+        if !text(&object, "/metadata/resourceVersion").is_empty() {
+            return Err(Refusal::internal(
+                "resourceVersion should not be set on objects to be created",
+            ));
+        }
+        let name = self.name_for(call, &object)?;
+        self.begin(call, &mut object, &name);
+        validation::check(call.id, &object)?;
+        let warning = self.admit(call, namespace.as_deref(), &object)?;
+        let key = Key::new(call.id, &call.namespace, &name);
+        if self.objects.get(&key).is_some() {
+            return Err(Refusal::already_exists(kind, &name));
+        }
+        let stored = match call.query.dry_run()? {
+            true => Arc::new(object),
+            false => self.store_new(key, object),
+        };
+        let mut answer = json_response(StatusCode::CREATED, &view(&stored, call.shape));
+        if let Some(value) = warning.and_then(|warning| HeaderValue::from_str(&format!("299 - {warning:?}")).ok()) {
+            answer.headers_mut().insert(header::WARNING, value);
+        }
+        Ok(answer)
+    }
+
+    /// The name that a new object gets.
+    fn name_for(&mut self, call: &Call<'_>, object: &Value) -> Result<String, Refusal> {
+        let (name, base) = (text(object, "/metadata/name"), text(object, "/metadata/generateName"));
+        if !name.is_empty() {
+            return Ok(name.to_owned());
+        }
+        if base.is_empty() {
+            let cause = Cause::required("metadata.name", "name or generateName is required");
+            return Err(Refusal::invalid(call.kind().group, call.kind().kind, "", &[cause]));
+        }
+        let base: String = base.chars().take(GENERATED_BASE_MAX).collect();
+        let mut name = String::new();
+        for _ in 0..GENERATED_TRIES {
+            name = format!("{base}{}", self.ids.suffix());
+            if self.objects.get(&Key::new(call.id, &call.namespace, &name)).is_none() {
+                break;
+            }
+        }
+        Ok(name)
+    }
+
+    /// Gives a new object what the server decides.
+    fn begin(&mut self, call: &Call<'_>, object: &mut Value, name: &str) {
+        put(object, "/metadata/name", name);
+        if call.kind().namespaced {
+            put(object, "/metadata/namespace", call.namespace.as_str());
+        }
+        put(object, "/metadata/uid", self.ids.uid());
+        put(object, "/metadata/creationTimestamp", stamp(self.now));
+        cut(object, "/metadata/deletionTimestamp");
+        cut(object, "/metadata/deletionGracePeriodSeconds");
+        cut(object, "/metadata/generation");
+        if call.kind().generation {
+            put(object, "/metadata/generation", 1);
+        }
+        defaults::fill(call.id, object);
+        defaults::first_status(call.id, object);
+    }
+
+    /// Admission: refuses, or lets in with a warning.
+    fn admit(&self, call: &Call<'_>, namespace: Option<&Value>, object: &Value) -> Result<Option<String>, Refusal> {
+        defaults::check_simulated(call.id, object)?;
+        let Some(namespace) = namespace.filter(|_| call.id == PODS) else {
+            return Ok(None);
+        };
+        let name = text(object, "/metadata/name");
+        let account = text(object, "/spec/serviceAccountName");
+        if self
+            .objects
+            .get(&Key::new(SERVICE_ACCOUNTS, &call.namespace, account))
+            .is_none()
+        {
+            let place = format!("{}/{account}", call.namespace);
+            let why = format!("error looking up service account {place}: serviceaccount {account:?} not found");
+            return Err(Refusal::forbidden(call.kind(), name, &why));
+        }
+        if let Some(broken) = security::violation(namespace, "enforce", object) {
+            return Err(Refusal::forbidden(call.kind(), name, &format!("violates {broken}")));
+        }
+        Ok(security::violation(namespace, "warn", object).map(|broken| format!("would violate {broken}")))
+    }
+
+    fn store_new(&mut self, key: Key, object: Value) -> Arc<Value> {
+        let stored = self.objects.write(key.clone(), object);
+        match key.id {
+            NAMESPACES => self.furnish(&key.name),
+            PODS => self.adopt_pod(&key, &stored),
+            _ => {}
+        }
+        if !items(&stored, "/metadata/ownerReferences").is_empty() {
+            self.collect_soon([key]);
+        }
+        stored
+    }
+
+    /// Says who asks: there is one user.
+    pub(super) fn review(&mut self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
+        let mut answer = canonical::read(call, call.json()?)?;
+        put(&mut answer, "/metadata/creationTimestamp", stamp(self.now));
+        let user = json!({"username": "admin", "groups": ["system:masters", "system:authenticated"]});
+        put(&mut answer, "/status", json!({"userInfo": user}));
+        Ok(json_response(StatusCode::CREATED, &answer))
+    }
+}
+
+/// The namespace of an object is that of its path.
+pub(super) fn check_place(call: &Call<'_>, object: &mut Value) -> Result<(), Refusal> {
+    let given = text(object, "/metadata/namespace");
+    if !given.is_empty() && given != call.namespace {
+        let message = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Refusal::bad_request(message));
+    }
+    if call.kind().namespaced {
+        put(object, "/metadata/namespace", call.namespace.as_str());
+    }
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! The machine: requests in, answers out, and time that only its caller moves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::discovery;
+use super::events::Recorder;
+use super::ids::{self, Ids};
+use super::json::{put, stamp, text};
+use super::nodes::{Amounts, NodeShape};
+use super::objects::{Key, Objects};
+use super::registry::{EVENTS, KINDS, NODES, PODS, Service};
+use super::request::Call;
+use super::runs::Run;
+use super::status::{self, Refusal};
+use super::timers::{Timer, Timers};
+use super::watch::Watch;
+
+/// Things done in one call of [`Machine::tick`]; what is left is due at once in the next.
+const TICK_MAX: usize = 100_000;
+
+/// What a machine starts from.
+#[derive(Clone)]
+pub struct Config {
+    /// Decides the uid of `kube-system`, by which a cluster is known.
+    pub cluster: String,
+    /// Domain time at the start. With `cluster` it decides all other uids, and revisions count from it, so that a later
+    /// start never repeats those of an earlier one.
+    pub started: Timestamp,
+    /// Bearer token of the one user, an administrator.
+    pub token: String,
+    /// The nodes, all Ready.
+    pub nodes: Vec<NodeShape>,
+    /// Where in 127.64.0.0/10 the addresses of pods begin, so that machines of one host keep out of each other's way.
+    pub first_address: u32,
+}
+
+/// What a request leads to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The whole answer.
+    Answer(Response<Bytes>),
+    /// 200 with a stream of events, which [`Machine::follow`] gives.
+    Watch(Box<Watch>),
+}
+
+/// A Kubernetes API server with its controllers, scheduler and kubelets, as a value.
+pub struct Machine {
+    pub(super) now: Timestamp,
+    pub(super) objects: Objects,
+    pub(super) ids: Ids,
+    pub(super) timers: Timers,
+    /// Pods by uid.
+    pub(super) runs: BTreeMap<String, Run>,
+    /// Uids of the pods without a node, oldest first.
+    pub(super) waiting: Vec<String>,
+    pub(super) scheduling: bool,
+    /// What the pods of each node use.
+    pub(super) used: BTreeMap<String, Amounts>,
+    pub(super) next_address: u32,
+    pub(super) listener_changes: u64,
+    pub(super) recorder: Recorder,
+    /// Objects whose owners may be gone.
+    pub(super) unowned: BTreeSet<Key>,
+    /// Namespaces that are deleted, and when they may go.
+    pub(super) ending: BTreeMap<String, Timestamp>,
+    pub(super) emptying: BTreeSet<String>,
+    token: [u8; 32],
+}
+
+impl Machine {
+    /// A fresh cluster.
+    #[must_use]
+    pub fn new(config: Config) -> Machine {
+        let revision = u64::try_from(config.started.as_millisecond()).unwrap_or(0);
+        let mut machine = Machine {
+            now: config.started,
+            objects: Objects::new(revision),
+            ids: Ids::new(format!("{}/{}", config.cluster, config.started)),
+            timers: Timers::default(),
+            runs: BTreeMap::new(),
+            waiting: Vec::new(),
+            scheduling: false,
+            used: BTreeMap::new(),
+            next_address: config.first_address,
+            listener_changes: 0,
+            recorder: Recorder::default(),
+            unowned: BTreeSet::new(),
+            ending: BTreeMap::new(),
+            emptying: BTreeSet::new(),
+            token: ids::hash(&config.token),
+        };
+        machine.make_initial_namespaces(&ids::uid_of(&config.cluster));
+        for shape in &config.nodes {
+            let mut node = shape.object(config.started);
+            put(&mut node, "/kind", "Node");
+            put(&mut node, "/apiVersion", "v1");
+            put(&mut node, "/metadata/uid", machine.ids.uid());
+            put(&mut node, "/metadata/creationTimestamp", stamp(config.started));
+            machine.objects.write(Key::new(NODES, "", &shape.name), node);
+        }
+        machine
+    }
+
+    /// Does what a request asks at the instant `now`, after everything that was due before it.
+    pub fn handle(&mut self, now: Timestamp, request: Request<Bytes>) -> Outcome {
+        self.tick(now);
+        self.answer(&request)
+            .unwrap_or_else(|refusal| Outcome::Answer(refusal.response()))
+    }
+
+    /// Does everything that is due at `now`, each thing at its own time. Time never runs backwards.
+    pub fn tick(&mut self, now: Timestamp) {
+        for _ in 0..TICK_MAX {
+            let Some((at, timer)) = self.timers.pop(now) else { break };
+            self.now = self.now.max(at);
+            match timer {
+                Timer::Schedule => self.schedule(),
+                Timer::Step(uid) => self.step(&uid),
+                Timer::Deadline(uid) => self.pass_deadline(&uid),
+                Timer::Ended(uid) => self.end_pod(&uid),
+                Timer::Namespace(name) => self.empty_namespace(&name),
+                Timer::Collect => self.collect(),
+            }
+        }
+        self.now = self.now.max(now);
+        self.sweep_events();
+    }
+
+    /// When [`Machine::tick`] has something to do next; `None` while everything rests.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// The revision of the last change: moves whenever watches have something to read.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.objects.revision()
+    }
+
+    fn answer(&mut self, request: &Request<Bytes>) -> Result<Outcome, Refusal> {
+        let path = request.uri().path();
+        if let Some(answer) = discovery::open(path, request.method()) {
+            return Ok(Outcome::Answer(answer));
+        }
+        if !self.is_admin(request) {
+            return Err(Refusal::unauthorized());
+        }
+        if let Some(found) = discovery::groups(path.trim_end_matches('/')) {
+            let allowed = *request.method() == Method::GET;
+            let found = Some(found)
+                .filter(|_| allowed)
+                .ok_or_else(Refusal::method_not_allowed)?;
+            return Ok(Outcome::Answer(status::json_response(StatusCode::OK, &found)));
+        }
+        let call = Call::read(request)?;
+        match (call.method.clone(), call.subresource.as_str(), call.name.is_empty()) {
+            (_, "finalize", _) => Err(Refusal::not_simulated("the finalize subresource")),
+            (Method::GET, "log", false) => self.logs(&call).map(Outcome::Answer),
+            (Method::POST, "eviction", false) => self.evict_pod(&call).map(Outcome::Answer),
+            (_, "log" | "eviction", _) => Err(Refusal::method_not_allowed()),
+            (Method::POST, _, true) if KINDS[call.id].service == Service::Review => {
+                self.review(&call).map(Outcome::Answer)
+            }
+            _ if KINDS[call.id].service == Service::Review => Err(Refusal::method_not_allowed()),
+            (Method::GET, _, false) => self.get(&call).map(Outcome::Answer),
+            (Method::GET, _, true) if call.query.flag("watch") => {
+                self.watch(&call).map(|watch| Outcome::Watch(Box::new(watch)))
+            }
+            (Method::GET, _, true) => self.list(&call).map(Outcome::Answer),
+            (Method::POST, "", true) => self.create(&call).map(Outcome::Answer),
+            (Method::PUT, _, false) => self.replace(&call).map(Outcome::Answer),
+            (Method::PATCH, _, false) => self.patch(&call).map(Outcome::Answer),
+            (Method::DELETE, "", false) => self.delete(&call).map(Outcome::Answer),
+            (Method::DELETE, "", true) => Err(Refusal::not_simulated("deletion of a whole collection")),
+            _ => Err(Refusal::method_not_allowed()),
+        }
+    }
+
+    /// Whether the administrator asks: by the token, or by no credential at all. kubectl never sends a token over plain
+    /// HTTP, and `kubectl proxy` serves whoever reaches it on loopback in the same way. A wrong token is refused.
+    fn is_admin(&self, request: &Request<Bytes>) -> bool {
+        let Some(value) = request.headers().get(header::AUTHORIZATION) else {
+            return true;
+        };
+        let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+        // Digests are compared, so that the time taken says nothing of the token.
+        token.is_some_and(|token| ids::hash(token.trim()) == self.token)
+    }
+
+    /// Removes an object, and all that hangs on its being there.
+    pub(super) fn remove(&mut self, key: &Key) -> Option<std::sync::Arc<Value>> {
+        let gone = self.objects.remove(key)?;
+        match key.id {
+            PODS => self.forget_pod(text(&gone, "/metadata/uid")),
+            EVENTS => self.forget_event(key),
+            _ => {}
+        }
+        self.settle_owners(&gone);
+        self.empty_soon(&key.namespace);
+        Some(gone)
+    }
+}

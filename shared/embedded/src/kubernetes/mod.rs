@@ -1,0 +1,51 @@
+//! A Kubernetes API server with simulated nodes: [`Machine`] answers requests and moves pods along as values and plain
+//! calls, [`Kubernetes`] puts it on a loopback port and gives Ready pods a web server of their own.
+//!
+//! Statuses, wording and defaults are those of Kubernetes 1.35. What is not simulated is refused, with 501 or as an
+//! unknown resource; `README.md` of this crate lists both, and the failure switches by image name.
+
+mod binding;
+mod canonical;
+mod create;
+mod defaults;
+mod delete;
+mod discovery;
+mod events;
+mod garbage;
+mod ids;
+mod json;
+mod kubelet;
+mod listeners;
+mod logs;
+mod machine;
+mod namespaces;
+mod nodes;
+mod objects;
+mod openapi;
+mod patch;
+mod pod_status;
+mod quantity;
+mod read;
+mod registry;
+mod request;
+mod runs;
+mod scheduler;
+mod security;
+mod selectors;
+mod shell;
+mod status;
+mod streams;
+mod switches;
+mod timers;
+mod update;
+mod validation;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use listeners::Listener;
+pub use machine::{Config, Machine, Outcome};
+pub use nodes::NodeShape;
+pub use shell::{Kubernetes, Settings};
+pub use watch::Watch;

@@ -1,0 +1,232 @@
+//! Reading a request: which resource its path names, and which options its query carries.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Query as Pairs;
+use bytes::Bytes;
+use http::{Method, Request, header};
+use serde_json::Value;
+
+use super::registry::{self, KINDS, Kind, KindId};
+use super::status::Refusal;
+
+/// Options that change nothing here: how to print, who writes, how strictly, how long to wait.
+const HARMLESS: &[&str] = &["pretty", "timeout", "fieldManager", "fieldValidation"];
+const LIST: &[&str] = &[
+    "allowWatchBookmarks",
+    "continue",
+    "fieldSelector",
+    "labelSelector",
+    "limit",
+    "resourceVersion",
+    "resourceVersionMatch",
+    "sendInitialEvents",
+    "timeoutSeconds",
+    "watch",
+];
+const GET: &[&str] = &["resourceVersion"];
+const LOG: &[&str] = &[
+    "container",
+    "follow",
+    "previous",
+    "tailLines",
+    "limitBytes",
+    "timestamps",
+    "stream",
+];
+const WRITE: &[&str] = &["dryRun", "force"];
+const DELETE: &[&str] = &["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"];
+
+/// A resource that a path names, or one object of it.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) method: &'a Method,
+    pub(super) id: KindId,
+    /// Empty for resources without namespaces, and for a look over all namespaces.
+    pub(super) namespace: String,
+    /// Empty for the collection.
+    pub(super) name: String,
+    pub(super) subresource: String,
+    pub(super) query: Query,
+    pub(super) body: &'a Bytes,
+    /// Media type of the body without its parameters, empty when absent.
+    pub(super) content_type: String,
+    pub(super) shape: Shape,
+}
+
+/// How much of an object the caller wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Whole,
+    /// `PartialObjectMetadata`.
+    Metadata,
+}
+
+/// The options of a request; of one given twice the first counts.
+#[derive(Debug, Default)]
+pub(super) struct Query(BTreeMap<String, String>);
+
+impl Query {
+    /// The value of an option, empty when absent.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// A boolean as Go's `strconv.ParseBool` has it; absent is false, and a mere name is true.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.0
+            .get(name)
+            .is_some_and(|value| !matches!(value.as_str(), "0" | "f" | "F" | "false" | "False" | "FALSE"))
+    }
+
+    /// A whole number that is not negative.
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        match self.text(name) {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| {
+                Refusal::bad_request(format!(
+                    "invalid value {text:?} for the query parameter {name:?}: not a number"
+                ))
+            }),
+        }
+    }
+
+    /// Whether nothing is to be kept of what the request does.
+    pub(super) fn dry_run(&self) -> Result<bool, Refusal> {
+        match self.text("dryRun") {
+            "" => Ok(false),
+            "All" => Ok(true),
+            other => Err(Refusal::bad_request(format!(
+                "dryRun: Unsupported value: {other:?}: supported values: \"All\""
+            ))),
+        }
+    }
+
+    fn only(&self, allowed: &[&str]) -> Result<(), Refusal> {
+        match self
+            .0
+            .keys()
+            .find(|name| !allowed.contains(&name.as_str()) && !HARMLESS.contains(&name.as_str()))
+        {
+            Some(name) => Err(Refusal::bad_request(format!(
+                "the query parameter {name:?} is not known here"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    /// Finds the resource of a request, or says that there is none.
+    pub(super) fn read(request: &'a Request<Bytes>) -> Result<Call<'a>, Refusal> {
+        let segments: Vec<&str> = request.uri().path().split('/').skip(1).collect();
+        let (group, version, rest) = match segments.as_slice() {
+            ["api", version, rest @ ..] => ("", *version, rest),
+            ["apis", group, version, rest @ ..] => (*group, *version, rest),
+            _ => return Err(Refusal::unknown_path()),
+        };
+        let (namespace, plural, name, subresource) = match rest {
+            ["namespaces", name, subresource @ ("status" | "finalize")] => ("", "namespaces", *name, *subresource),
+            ["namespaces", namespace, plural] => (*namespace, *plural, "", ""),
+            ["namespaces", namespace, plural, name] => (*namespace, *plural, *name, ""),
+            ["namespaces", namespace, plural, name, subresource] => (*namespace, *plural, *name, *subresource),
+            [plural] => ("", *plural, "", ""),
+            [plural, name] => ("", *plural, *name, ""),
+            [plural, name, subresource] => ("", *plural, *name, *subresource),
+            _ => return Err(Refusal::unknown_path()),
+        };
+        let id = registry::find(group, version, plural).ok_or_else(Refusal::unknown_path)?;
+        let kind = &KINDS[id];
+        let misplaced = if kind.namespaced {
+            namespace.is_empty() && !name.is_empty()
+        } else {
+            !namespace.is_empty()
+        };
+        let unknown_part = !subresource.is_empty() && !kind.subresources.contains(&subresource);
+        let hollow = rest.len() > 1 && rest.iter().any(|segment| segment.is_empty());
+        if misplaced || hollow {
+            return Err(Refusal::unknown_path());
+        }
+        if kind.plural == "serviceaccounts" && subresource == "token" {
+            return Err(Refusal::not_simulated("a token request"));
+        }
+        if unknown_part {
+            return Err(Refusal::unknown_path());
+        }
+        let call = Call {
+            method: request.method(),
+            id,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            subresource: subresource.to_owned(),
+            query: query(request)?,
+            body: request.body(),
+            content_type: media_type(request),
+            shape: shape(request)?,
+        };
+        call.check_options()?;
+        Ok(call)
+    }
+
+    pub(super) fn kind(&self) -> &'static Kind {
+        &KINDS[self.id]
+    }
+
+    /// The body as JSON. An empty one is an error, as everywhere but in DELETE.
+    pub(super) fn json(&self) -> Result<Value, Refusal> {
+        if !matches!(self.content_type.as_str(), "" | "application/json" | "*/*") {
+            return Err(Refusal::unsupported_media_type("application/json"));
+        }
+        serde_json::from_slice(self.body)
+            .map_err(|error| Refusal::bad_request(format!("the object provided is unrecognized: {error}")))
+    }
+
+    fn check_options(&self) -> Result<(), Refusal> {
+        let allowed = match *self.method {
+            Method::GET if self.subresource == "log" => LOG,
+            Method::GET if self.name.is_empty() => LIST,
+            Method::GET => GET,
+            Method::DELETE => DELETE,
+            _ => WRITE,
+        };
+        self.query.only(allowed)
+    }
+}
+
+fn query(request: &Request<Bytes>) -> Result<Query, Refusal> {
+    let Pairs(pairs) = Pairs::<Vec<(String, String)>>::try_from_uri(request.uri())
+        .map_err(|error| Refusal::bad_request(format!("the query cannot be read: {error}")))?;
+    let mut query = Query::default();
+    for (name, value) in pairs {
+        query.0.entry(name).or_insert(value);
+    }
+    Ok(query)
+}
+
+fn media_type(request: &Request<Bytes>) -> String {
+    let value = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    value.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+}
+
+/// What `Accept` asks for. Tables are not made: like any client's fallback says, plain JSON is the answer then.
+fn shape(request: &Request<Bytes>) -> Result<Shape, Refusal> {
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    for range in accept.split(',').map(str::trim) {
+        let media = range.split(';').next().unwrap_or("").trim();
+        if media == "application/json" && range.contains("as=PartialObjectMetadata") {
+            return Ok(Shape::Metadata);
+        }
+        if matches!(media, "" | "application/json" | "application/*" | "*/*" | "text/plain") {
+            return Ok(Shape::Whole);
+        }
+    }
+    Err(Refusal::not_acceptable())
+}

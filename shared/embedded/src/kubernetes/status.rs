@@ -1,0 +1,358 @@
+//! Refusals, as the `Status` bodies that kube-apiserver writes.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::registry::Kind;
+
+/// A request that is not done, and why. Sources: apimachinery's `pkg/api/errors` and `pkg/util/validation/field`.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    code: StatusCode,
+    reason: &'static str,
+    message: String,
+    details: Option<Value>,
+}
+
+/// One wrong field of an object.
+#[derive(Debug)]
+pub(super) struct Cause {
+    reason: &'static str,
+    field: String,
+    message: String,
+}
+
+impl Cause {
+    pub(super) fn required(field: impl Into<String>, detail: &str) -> Cause {
+        let message = if detail.is_empty() {
+            "Required value".to_owned()
+        } else {
+            format!("Required value: {detail}")
+        };
+        Cause {
+            reason: "FieldValueRequired",
+            field: field.into(),
+            message,
+        }
+    }
+
+    /// `value` is shown as JSON, the way Go quotes it.
+    pub(super) fn invalid(field: impl Into<String>, value: impl Into<Value>, detail: &str) -> Cause {
+        let message = format!("Invalid value: {}: {detail}", value.into());
+        Cause {
+            reason: "FieldValueInvalid",
+            field: field.into(),
+            message,
+        }
+    }
+
+    pub(super) fn forbidden(field: impl Into<String>, detail: &str) -> Cause {
+        Cause {
+            reason: "FieldValueForbidden",
+            field: field.into(),
+            message: format!("Forbidden: {detail}"),
+        }
+    }
+
+    pub(super) fn duplicate(field: impl Into<String>, value: &str) -> Cause {
+        Cause {
+            reason: "FieldValueDuplicate",
+            field: field.into(),
+            message: format!("Duplicate value: {value:?}"),
+        }
+    }
+
+    pub(super) fn too_long(field: impl Into<String>, detail: &str) -> Cause {
+        Cause {
+            reason: "FieldValueTooLong",
+            field: field.into(),
+            message: format!("Too long: {detail}"),
+        }
+    }
+
+    pub(super) fn unsupported(field: impl Into<String>, value: &str, supported: &[&str]) -> Cause {
+        let supported: Vec<String> = supported.iter().map(|one| format!("{one:?}")).collect();
+        let message = format!(
+            "Unsupported value: {value:?}: supported values: {}",
+            supported.join(", ")
+        );
+        Cause {
+            reason: "FieldValueNotSupported",
+            field: field.into(),
+            message,
+        }
+    }
+}
+
+impl Refusal {
+    fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Refusal {
+        Refusal {
+            code,
+            reason,
+            message: message.into(),
+            details: None,
+        }
+    }
+
+    fn about(code: StatusCode, reason: &'static str, kind: &Kind, name: &str, what: &str) -> Refusal {
+        let mut details = json!({ "kind": kind.plural });
+        if !name.is_empty() {
+            details["name"] = name.into();
+        }
+        if !kind.group.is_empty() {
+            details["group"] = kind.group.into();
+        }
+        Refusal {
+            details: Some(details),
+            ..Refusal::new(code, reason, what)
+        }
+    }
+
+    /// The path names nothing that is served: plain text, as from the real server.
+    pub(super) fn unknown_path() -> Refusal {
+        Refusal::new(StatusCode::NOT_FOUND, "", "404 page not found")
+    }
+
+    pub(super) fn unauthorized() -> Refusal {
+        Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized")
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+
+    /// What this server does not simulate: the real one would do it.
+    pub(super) fn not_simulated(what: &str) -> Refusal {
+        let message = format!("{what} is not simulated by the embedded Kubernetes");
+        Refusal::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message)
+    }
+
+    pub(super) fn method_not_allowed() -> Refusal {
+        let message = "the server does not allow this method on the requested resource";
+        Refusal {
+            details: Some(json!({})),
+            ..Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+        }
+    }
+
+    pub(super) fn not_acceptable() -> Refusal {
+        let message = "only the following media types are accepted: application/json";
+        Refusal::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
+    pub(super) fn unsupported_media_type(accepted: &str) -> Refusal {
+        let message =
+            format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
+        Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+    }
+
+    pub(super) fn too_large(limit: usize) -> Refusal {
+        let message = format!("Request entity too large: limit is {limit}");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
+    }
+
+    pub(super) fn not_found(kind: &Kind, name: &str) -> Refusal {
+        let message = format!("{} {name:?} not found", kind.qualified());
+        Refusal::about(StatusCode::NOT_FOUND, "NotFound", kind, name, &message)
+    }
+
+    pub(super) fn already_exists(kind: &Kind, name: &str) -> Refusal {
+        let message = format!("{} {name:?} already exists", kind.qualified());
+        Refusal::about(StatusCode::CONFLICT, "AlreadyExists", kind, name, &message)
+    }
+
+    pub(super) fn conflict(kind: &Kind, name: &str, why: &str) -> Refusal {
+        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.qualified());
+        Refusal::about(StatusCode::CONFLICT, "Conflict", kind, name, &message)
+    }
+
+    pub(super) fn forbidden(kind: &Kind, name: &str, why: &str) -> Refusal {
+        let message = format!("{} {name:?} is forbidden: {why}", kind.qualified());
+        Refusal::about(StatusCode::FORBIDDEN, "Forbidden", kind, name, &message)
+    }
+
+    /// A create in a namespace that is on its way out.
+    pub(super) fn terminating(kind: &Kind, name: &str, namespace: &str) -> Refusal {
+        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let mut refusal = Refusal::forbidden(kind, name, &why);
+        if let Some(details) = &mut refusal.details {
+            details["causes"] = json!([{
+                "reason": "NamespaceTerminating",
+                "message": format!("namespace {namespace} is being terminated"),
+                "field": "metadata.namespace",
+            }]);
+        }
+        refusal
+    }
+
+    /// An object that breaks rules of its kind. `kind` is the name of the kind, not of the resource.
+    pub(super) fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Refusal {
+        let sentences: Vec<String> = causes
+            .iter()
+            .map(|cause| format!("{}: {}", cause.field, cause.message))
+            .collect();
+        let sentences = match sentences.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let qualified = if group.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}.{group}")
+        };
+        let causes: Vec<Value> = causes
+            .iter()
+            .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
+            .collect();
+        let mut details = json!({"kind": kind, "causes": causes});
+        if !name.is_empty() {
+            details["name"] = name.into();
+        }
+        if !group.is_empty() {
+            details["group"] = group.into();
+        }
+        let message = format!("{qualified} {name:?} is invalid: {sentences}");
+        Refusal {
+            details: Some(details),
+            ..Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
+        }
+    }
+
+    /// A patch that is well formed but cannot be applied.
+    pub(super) fn unprocessable() -> Refusal {
+        let message = "the server rejected our request due to an error in our request";
+        Refusal {
+            details: Some(json!({})),
+            ..Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
+        }
+    }
+
+    /// A resourceVersion or continue token from before what is remembered.
+    pub(super) fn expired(message: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::GONE, "Expired", message)
+    }
+
+    /// A resourceVersion that is not reached yet.
+    pub(super) fn too_large_version(asked: u64, current: u64) -> Refusal {
+        let message = format!("Too large resource version: {asked}, current: {current}");
+        let details = json!({
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+            "retryAfterSeconds": 1,
+        });
+        Refusal {
+            details: Some(details),
+            ..Refusal::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message)
+        }
+    }
+
+    /// An error that the real server has no reason for.
+    pub(super) fn internal(message: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
+    }
+
+    /// The `Status` object.
+    pub(super) fn body(&self) -> Value {
+        let mut body = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "code": self.code.as_u16(),
+        });
+        if !self.reason.is_empty() {
+            body["reason"] = self.reason.into();
+        }
+        if let Some(details) = &self.details {
+            body["details"] = details.clone();
+        }
+        body
+    }
+
+    /// The whole answer.
+    pub(super) fn response(&self) -> Response<Bytes> {
+        let plain = self.reason.is_empty() && self.code == StatusCode::NOT_FOUND;
+        if plain {
+            return text(self.code, format!("{}\n", self.message));
+        }
+        json_response(self.code, &self.body())
+    }
+}
+
+/// `Status` of something that was done and has no object to show.
+pub(super) fn success(details: Option<Value>, code: Option<u16>) -> Value {
+    let mut body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
+    if let Some(details) = details {
+        body["details"] = details;
+    }
+    if let Some(code) = code {
+        body["code"] = code.into();
+    }
+    body
+}
+
+/// An answer in JSON.
+pub(super) fn json_response(code: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = code;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// An answer in plain text.
+pub(super) fn text(code: StatusCode, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = code;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::registry::{KINDS, NAMESPACES, PODS, find};
+    use super::*;
+
+    #[test]
+    fn a_missing_object_is_told_as_the_real_server_does() {
+        let lease = find("coordination.k8s.io", "v1", "leases").unwrap();
+        assert_eq!(
+            Refusal::not_found(&KINDS[lease], "x").body(),
+            json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "message": "leases.coordination.k8s.io \"x\" not found", "reason": "NotFound",
+                "details": {"name": "x", "group": "coordination.k8s.io", "kind": "leases"}, "code": 404,
+            })
+        );
+    }
+
+    #[test]
+    fn a_terminating_namespace_is_named_as_the_cause() {
+        let body = Refusal::terminating(&KINDS[PODS], "p", "n").body();
+        assert_eq!(
+            body["message"],
+            "pods \"p\" is forbidden: unable to create new content in namespace n because it is being terminated"
+        );
+        assert_eq!(body["details"]["causes"][0]["reason"], "NamespaceTerminating");
+        assert_eq!(body["code"], 403);
+    }
+
+    #[test]
+    fn several_wrong_fields_are_listed_in_brackets() {
+        let causes = [
+            Cause::required("spec.a", ""),
+            Cause::invalid("spec.b", "x", "must be y"),
+        ];
+        let body = Refusal::invalid("", KINDS[NAMESPACES].kind, "n", &causes).body();
+        assert_eq!(
+            body["message"],
+            "Namespace \"n\" is invalid: [spec.a: Required value, spec.b: Invalid value: \"x\": must be y]"
+        );
+        assert_eq!(body["details"]["causes"][1]["field"], "spec.b");
+    }
+}

@@ -1,0 +1,151 @@
+//! PUT and PATCH: an object in the place of the stored one.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use serde_json::Value;
+
+use super::canonical::{self, view};
+use super::create::check_place;
+use super::defaults;
+use super::json::{int, items, keep, put, text};
+use super::machine::Machine;
+use super::namespaces::is_finalized;
+use super::objects::Key;
+use super::registry::{NAMESPACES, NODES, PODS};
+use super::request::Call;
+use super::status::{Cause, Refusal, json_response};
+use super::validation;
+
+impl Machine {
+    pub(super) fn replace(&mut self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
+        let new = canonical::read(call, call.json()?)?;
+        self.update(call, new)
+    }
+
+    pub(super) fn patch(&mut self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
+        let old = self.existing(call)?;
+        let new = super::patch::apply(call, &old)?;
+        let new = canonical::read(call, new)?;
+        self.update(call, new)
+    }
+
+    /// The object that a call names.
+    pub(super) fn existing(&self, call: &Call<'_>) -> Result<Arc<Value>, Refusal> {
+        let key = Key::new(call.id, &call.namespace, &call.name);
+        self.objects
+            .get(&key)
+            .map(Arc::clone)
+            .ok_or_else(|| Refusal::not_found(call.kind(), &call.name))
+    }
+
+    /// Puts `new` in the place of what is stored, as far as it may change it.
+    fn update(&mut self, call: &Call<'_>, mut new: Value) -> Result<Response<Bytes>, Refusal> {
+        let kind = call.kind();
+        let old = self.existing(call)?;
+        check_place(call, &mut new)?;
+        let named = text(&new, "/metadata/name");
+        if named != call.name {
+            let message = format!(
+                "the name of the object ({named}) does not match the name on the URL ({})",
+                call.name
+            );
+            return Err(Refusal::bad_request(message));
+        }
+        check_version(call, &old, &new)?;
+        if call.subresource == "status" {
+            let mut changed = Value::clone(&old);
+            keep(&new, &mut changed, "/status");
+            new = changed;
+        } else {
+            if kind.has_status() {
+                keep(&old, &mut new, "/status");
+            }
+            if call.id == NAMESPACES {
+                keep(&old, &mut new, "/spec");
+            }
+            for field in [
+                "uid",
+                "creationTimestamp",
+                "deletionTimestamp",
+                "deletionGracePeriodSeconds",
+                "generation",
+                "namespace",
+            ] {
+                keep(&old, &mut new, &format!("/metadata/{field}"));
+            }
+            if call.id == PODS {
+                keep(&old, &mut new, "/spec/nodeName");
+            }
+            defaults::fill(call.id, &mut new);
+            validation::check(call.id, &new)?;
+            validation::check_update(call.id, &old, &new)?;
+            defaults::check_simulated(call.id, &new)?;
+            if kind.generation && old["spec"] != new["spec"] {
+                put(
+                    &mut new,
+                    "/metadata/generation",
+                    int(&old, "/metadata/generation").unwrap_or(0) + 1,
+                );
+            }
+        }
+        keep(&old, &mut new, "/metadata/resourceVersion");
+        let unchanged = *old == new;
+        let stored = match unchanged || call.query.dry_run()? {
+            true => Arc::new(new),
+            false => self.settle(Key::new(call.id, &call.namespace, &call.name), new),
+        };
+        if call.id == NODES && !unchanged {
+            self.schedule_soon();
+        }
+        Ok(json_response(StatusCode::OK, &view(&stored, call.shape)))
+    }
+
+    /// Stores a changed object; one that is deleted and that nothing holds any more is removed instead.
+    pub(super) fn settle(&mut self, key: Key, object: Value) -> Arc<Value> {
+        let deleted = !text(&object, "/metadata/deletionTimestamp").is_empty();
+        let graceful = int(&object, "/metadata/deletionGracePeriodSeconds").unwrap_or(0) > 0;
+        let free = items(&object, "/metadata/finalizers").is_empty();
+        let done = if key.id == NAMESPACES {
+            is_finalized(&object)
+        } else {
+            deleted && !graceful
+        };
+        if key.id == NAMESPACES && done && free {
+            self.ending.remove(&key.name);
+        }
+        let stored = self.objects.write(key.clone(), object);
+        if done && free {
+            self.remove(&key);
+        }
+        stored
+    }
+}
+
+/// An update is of the object and of the version that its writer saw.
+fn check_version(call: &Call<'_>, old: &Value, new: &Value) -> Result<(), Refusal> {
+    let kind = call.kind();
+    let (version, uid) = (text(new, "/metadata/resourceVersion"), text(new, "/metadata/uid"));
+    let own_uid = text(old, "/metadata/uid");
+    if version.is_empty() && !kind.unconditional && call.method == Method::PUT {
+        let cause = Cause::invalid("metadata.resourceVersion", 0, "must be specified for an update");
+        return Err(Refusal::invalid(kind.group, kind.kind, &call.name, &[cause]));
+    }
+    if !uid.is_empty() && uid != own_uid {
+        let place = [kind.plural, &call.namespace, &call.name]
+            .into_iter()
+            .filter(|part| !part.is_empty());
+        let key = format!("/registry/{}", place.collect::<Vec<_>>().join("/"));
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: \
+             UID in precondition: {uid}, UID in object meta: {own_uid}"
+        );
+        return Err(Refusal::conflict(kind, &call.name, &why));
+    }
+    if !version.is_empty() && version != text(old, "/metadata/resourceVersion") {
+        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        return Err(Refusal::conflict(kind, &call.name, why));
+    }
+    Ok(())
+}
