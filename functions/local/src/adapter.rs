@@ -1,0 +1,383 @@
+//! The running adapter.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::{KeyName, KeyRecord, Look, Scope, Status};
+use gateway::{Clock, Config, Edge, Entropy, Incoming, LogSink, Mounted, Opening, Route, Router, key_sha256};
+use jiff::Timestamp;
+use net::Net;
+use serde_json::{Value, json};
+use store::Which;
+use tempfile::TempDir;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::parts::Parts;
+use crate::{Error, Identity, Ready, server};
+
+/// How long one run of the reaper may take.
+const RUN_MAX: Duration = Duration::from_secs(120);
+/// Rows a page when the table is walked at the start.
+const START_PAGE: usize = 500;
+
+/// What the adapter is started with.
+pub struct Options {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where the embedded route proxy listens.
+    pub proxy_listen: SocketAddr,
+    /// Where everything is kept over restarts, if anywhere.
+    pub data: Option<PathBuf>,
+    /// Real parts instead of embedded ones.
+    pub real: RealParts,
+    /// `LAYBY_…` variables that go before the adapter's own.
+    pub variables: BTreeMap<String, String>,
+    /// An API key with the scope `apps`, beside the ones that are made.
+    pub api_key: Option<String>,
+    /// How often the reaper runs by itself; zero is never.
+    pub reap_every: Duration,
+    /// The connector's settings: time-outs, and faults in tests.
+    pub net: net::Settings,
+    /// Where log lines go.
+    pub log: LogSink,
+    /// What is called with the report of each run of the reaper that found something.
+    pub reaped: Arc<dyn Fn(&Value) + Send + Sync>,
+}
+
+impl Options {
+    /// Everything embedded, on free ports, kept nowhere, silent, reaping only when told to.
+    pub fn embedded() -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            listen: any,
+            proxy_listen: any,
+            data: None,
+            real: RealParts::default(),
+            variables: BTreeMap::new(),
+            api_key: None,
+            reap_every: Duration::ZERO,
+            net: net::Settings::default(),
+            log: Arc::new(|_| {}),
+            reaped: Arc::new(|_| {}),
+        }
+    }
+}
+
+/// Real parts instead of embedded ones.
+#[derive(Clone, Default)]
+pub struct RealParts {
+    /// The kubeconfig of a cluster.
+    pub kubeconfig: Option<PathBuf>,
+    /// The URL of DynamoDB.
+    pub dynamodb_url: Option<String>,
+    /// The URL of a route proxy's API, the host at which people reach the proxy, and its token.
+    pub proxy: Option<(String, String, String)>,
+}
+
+/// The running adapter. Dropping it leaves its tasks to the runtime; [`Adapter::stop`] ends them.
+pub struct Adapter {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    kubeconfig: PathBuf,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    _temporary: Option<TempDir>,
+}
+
+/// What requests and the schedule share.
+pub(crate) struct Shared {
+    pub(crate) router: Router,
+    config: Config,
+    edge: Arc<Edge>,
+    reaper: Mounted,
+    running: Mutex<()>,
+    parts: Parts,
+    clock: Clock,
+    ahead_ms: Arc<AtomicI64>,
+    identity: Identity,
+    reaped: Arc<dyn Fn(&Value) + Send + Sync>,
+}
+
+/// What [`Adapter::advance`] answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advanced {
+    /// The clock shows this time now, and the embedded parts have got there.
+    To(Timestamp),
+    /// Some part is real, and real time cannot be wound.
+    Refused,
+}
+
+impl Adapter {
+    /// Starts the parts that are not given, the API and the schedule.
+    ///
+    /// # Errors
+    /// [`Error`] with what to do.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let entropy = Entropy::system();
+        let identity = match &options.data {
+            Some(folder) => Identity::kept_in(folder, &entropy)?,
+            None => Identity::make(&entropy)?,
+        };
+        let ahead_ms = Arc::new(AtomicI64::new(0));
+        let clock = Clock::wound(Arc::clone(&ahead_ms));
+        let domain_time = clock.clone();
+        let parts = Parts::start(&options, &identity, Arc::new(move || domain_time.now())).await?;
+        let (kubeconfig, temporary) = kubeconfig_file(&options, &parts)?;
+
+        let net = Net::new(options.net).map_err(|error| Error::Sentence(error.to_string()))?;
+        let config = configuration(&options.variables, &identity, &parts)?;
+        let opening = Opening {
+            config: config.clone(),
+            net,
+            clock: clock.clone(),
+            entropy,
+            log: options.log,
+        };
+        let edge = Edge::open(opening).await?;
+        let rooms: Vec<&Route> = fallback::ROOMS.concat();
+        let router = Router::mount(&edge, &rooms, &api::FALLBACK)?;
+        let reaper = (reaper::REAPER.mount)(&edge, reaper::REAPER.endpoint)?;
+        let (running, reaped) = (Mutex::new(()), options.reaped);
+        let shared = Arc::new(Shared {
+            router,
+            config,
+            edge,
+            reaper,
+            running,
+            parts,
+            clock,
+            ahead_ms,
+            identity,
+            reaped,
+        });
+
+        shared.prepare(options.api_key.as_deref()).await?;
+        let (stop, stopped) = watch::channel(false);
+        let (address, serving) = server::serve(options.listen, Arc::clone(&shared), stopped.clone()).await?;
+        let mut tasks = vec![serving];
+        if !options.reap_every.is_zero() {
+            tasks.push(tokio::spawn(schedule(Arc::clone(&shared), options.reap_every, stopped)));
+        }
+        Ok(Self {
+            shared,
+            address,
+            kubeconfig,
+            stop,
+            tasks,
+            _temporary: temporary,
+        })
+    }
+
+    /// Addresses and keys.
+    pub fn ready(&self) -> Ready {
+        let identity = &self.shared.identity;
+        let key = |scope: &Scope| match scope {
+            Scope::Apps => identity.apps_key.clone(),
+            Scope::Admin => identity.admin_key.clone(),
+        };
+        Ready {
+            api: format!("http://{}", self.address),
+            proxy: self.shared.parts.proxy_url.clone(),
+            dynamodb: self.shared.parts.dynamodb_url.clone(),
+            kubeconfig: self.kubeconfig.display().to_string(),
+            keys: Scope::ALL
+                .iter()
+                .map(|scope| (scope.as_str().to_owned(), key(scope)))
+                .collect(),
+        }
+    }
+
+    /// Winds the clock; see [`Advanced`].
+    pub async fn advance(&self, by: Duration) -> Advanced {
+        self.shared.advance(by).await
+    }
+
+    /// Runs the reaper once over all that is due, after a run in progress, and gives its report.
+    pub async fn reap(&self) -> (http::StatusCode, Value) {
+        self.shared.reap().await
+    }
+
+    /// What the endpoints are told: with it, others can be mounted over the same parts.
+    pub fn config(&self) -> Config {
+        self.shared.config.clone()
+    }
+
+    /// Domain time.
+    pub fn clock(&self) -> Clock {
+        self.shared.clock.clone()
+    }
+
+    /// The steps over the table and the cells, for tests that look behind the API.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn lifecycle(&self) -> Result<lifecycle::Lifecycle, Error> {
+        Ok(self.shared.edge.lifecycle()?)
+    }
+
+    /// The embedded cluster, where it is embedded.
+    pub fn kubernetes(&self) -> Option<&embedded::kubernetes::Kubernetes> {
+        self.shared.parts.kubernetes.as_ref()
+    }
+
+    /// The embedded route proxy, where it is embedded.
+    pub fn proxy(&self) -> Option<&embedded::proxy::Proxy> {
+        self.shared.parts.proxy.as_ref()
+    }
+
+    /// Stops the API, the schedule and the embedded parts.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        if let Ok(shared) = Arc::try_unwrap(self.shared).map_err(drop) {
+            shared.parts.stop().await;
+        }
+    }
+}
+
+impl Shared {
+    /// The table, the keys, and what became of applications while nobody looked.
+    async fn prepare(&self, api_key: Option<&str>) -> Result<(), Error> {
+        let work = async {
+            let store = self.edge.store();
+            store.ensure_table().await?;
+            self.put_key("apps", &self.identity.apps_key, Scope::Apps).await?;
+            self.put_key("admin", &self.identity.admin_key, Scope::Admin).await?;
+            if let Some(key) = api_key {
+                self.put_key("given", key, Scope::Apps).await?;
+            }
+            self.fail_lost().await
+        };
+        net::within(net::Scope::lasting(RUN_MAX), work).await
+    }
+
+    /// The name has the beginning of the key's hash, so that a table that outlives its adapter takes the next one's.
+    async fn put_key(&self, word: &str, key: &str, scope: Scope) -> Result<(), Error> {
+        let sha256 = key_sha256(key);
+        let name = KeyName::parse(&format!("local-{word}-{}", &sha256[..8]))
+            .map_err(|refusal| Error::Sentence(refusal.to_string()))?;
+        let record = KeyRecord {
+            name,
+            scopes: [scope].into(),
+            expires_at: None,
+        };
+        self.edge.store().put_key(&sha256, &record, &self.look("key")).await?;
+        Ok(())
+    }
+
+    /// Fails applications whose namespace is gone: an embedded cluster's pods end with its process.
+    async fn fail_lost(&self) -> Result<(), Error> {
+        let lifecycle = self.edge.lifecycle()?;
+        for status in [Status::Deploying, Status::Deployed] {
+            let mut after = None;
+            loop {
+                let look = self.look("start");
+                let page = lifecycle
+                    .store()
+                    .applications(Which::All, Some(status), START_PAGE, after.as_deref(), look.now)
+                    .await?;
+                for application in &page.items {
+                    let look = self.look("start");
+                    if let Some(row) = lifecycle.store().application(&application.id, look.now).await? {
+                        lifecycle.fail_if_lost(row, &look).await?;
+                    }
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&self, what: &str) -> Look {
+        Look {
+            now: self.clock.now(),
+            by: format!("local/{what}/{}", self.edge.request_id()),
+        }
+    }
+
+    pub(crate) async fn advance(&self, by: Duration) -> Advanced {
+        if !self.parts.all_embedded() {
+            return Advanced::Refused;
+        }
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        let _ = self.ahead_ms.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |ahead| {
+            Some(ahead.saturating_add(by_ms))
+        });
+        self.parts.tick().await;
+        Advanced::To(self.clock.now())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a run's deadline is mechanical time")]
+    pub(crate) async fn reap(&self) -> (http::StatusCode, Value) {
+        let _running = self.running.lock().await;
+        let deadline = Instant::now() + RUN_MAX;
+        let answer = self
+            .reaper
+            .answer(Incoming::scheduled(Bytes::new(), self.edge.request_id(), deadline))
+            .await;
+        let report = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
+        if report["due"] != json!(0) {
+            (self.reaped)(&report);
+        }
+        (answer.status(), report)
+    }
+}
+
+async fn schedule(shared: Arc<Shared>, every: Duration, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            _ = stopped.changed() => return,
+        }
+        tokio::select! {
+            _ = shared.reap() => {}
+            _ = stopped.changed() => return,
+        }
+    }
+}
+
+/// The functions' own variables, said for this machine; what the caller says goes before them.
+fn configuration(given: &BTreeMap<String, String>, identity: &Identity, parts: &Parts) -> Result<Config, Error> {
+    let secrets = json!({ "keyring": [identity.keyring], "cells": { "default": parts.cell_secrets } });
+    let own = BTreeMap::from([
+        ("LAYBY_INSTALLATION", identity.installation.clone()),
+        ("LAYBY_DYNAMODB_URL", parts.dynamodb_url.clone()),
+        ("LAYBY_ADMIN_KEY_SHA256", key_sha256(&identity.admin_key)),
+        ("LAYBY_SECRETS", secrets.to_string()),
+    ]);
+    let mut config = Config::read(|name| given.get(name).or_else(|| own.get(name)).cloned())?;
+    if config.cells.is_empty() {
+        config.cells = vec![parts.cell.clone()];
+    }
+    Ok(config)
+}
+
+/// An admin kubeconfig's path: the given one, or the embedded cluster's own text in a file.
+fn kubeconfig_file(options: &Options, parts: &Parts) -> Result<(PathBuf, Option<TempDir>), Error> {
+    let Some(text) = &parts.kubeconfig else {
+        return Ok((options.real.kubeconfig.clone().unwrap_or_default(), None));
+    };
+    let (folder, temporary) = match &options.data {
+        Some(folder) => (folder.clone(), None),
+        None => {
+            let made = tempfile::Builder::new().prefix("layby-").tempdir();
+            let made = made.map_err(|error| Error::Sentence(format!("no temporary folder can be made: {error}")))?;
+            (made.path().to_owned(), Some(made))
+        }
+    };
+    let file = folder.join("kubeconfig");
+    crate::identity::write_private(&file, text.as_bytes())?;
+    Ok((file, temporary))
+}

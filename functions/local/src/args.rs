@@ -1,0 +1,132 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::LogFormat;
+
+/// Runs all of layby on this machine: the API, the schedule, and, unless told where real ones are, an embedded
+/// DynamoDB, Kubernetes and route proxy.
+#[derive(Debug, Parser)]
+#[command(name = "local", version, after_help = EXAMPLES)]
+pub struct Args {
+    /// Where the API listens; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Where the embedded route proxy listens; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    pub proxy_listen: SocketAddr,
+
+    /// Keep the table, the keys and the embedded cluster's identity in this folder, over restarts
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// Use the Kubernetes cluster of this kubeconfig's current context instead of the embedded one
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Use DynamoDB (or DynamoDB Local) at this URL instead of the embedded one
+    #[arg(long, value_name = "URL")]
+    pub dynamodb: Option<String>,
+
+    /// Use the configurable-http-proxy whose API is at this URL instead of the embedded one; its token comes from
+    /// CONFIGPROXY_AUTH_TOKEN
+    #[arg(long, value_name = "URL", requires = "public_host")]
+    pub proxy_api: Option<String>,
+
+    /// Host at which people reach the proxy of --proxy-api
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub public_host: Option<String>,
+
+    /// Token for the API of --proxy-api
+    #[arg(long, env = "CONFIGPROXY_AUTH_TOKEN", hide = true, hide_env_values = true)]
+    pub proxy_token: Option<String>,
+
+    /// Settings as a JSON object of the LAYBY_… variables that the functions know, such as {"LAYBY_LAUNCHES": "keyed"}
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// An API key with the scope 'apps', beside the ones that are made and printed
+    #[arg(long, value_name = "KEY", env = "BINDER_API_KEY", hide_env_values = true)]
+    pub api_key: Option<String>,
+
+    /// Seconds between two runs of the reaper; 0 runs it only on POST /_local/reap
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
+    pub reap_every: Duration,
+
+    /// What to set up at the start: two templates and one launch, or nothing
+    #[arg(long, value_enum, default_value = "launch")]
+    pub demo: Demo,
+
+    /// Once serving, write addresses and keys to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+
+    /// How each request is shown
+    #[arg(long, value_enum, default_value = "lines")]
+    pub log: LogFormat,
+
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Play an application's whole life, telling each call and answer; fails when any step is not as it should be
+    Tour,
+}
+
+/// What to set up at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Demo {
+    /// Two templates and one launch
+    Launch,
+    /// Nothing
+    None,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo run -p local                                serve on 127.0.0.1:8080 with a demo application
+  cargo run -p local -- tour                        play an application's whole life and stop
+  cargo run -p local -- --data ~/.local/share/layby keep everything over restarts
+  cargo run -p local -- --listen 127.0.0.1:0 --proxy-listen 127.0.0.1:0 --ready-file ready.json --demo none
+  cargo run -p local -- --kubeconfig ~/.kube/config --proxy-api http://127.0.0.1:8001 --public-host 127.0.0.1:8000";
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    const MOST: u64 = 24 * 60 * 60;
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= MOST);
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("write whole seconds, 0 to {MOST}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_has_the_documented_defaults() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+        let args = Args::try_parse_from(["local"]).unwrap();
+        assert_eq!(
+            (args.listen.to_string().as_str(), args.reap_every.as_secs()),
+            ("127.0.0.1:8080", 15)
+        );
+        assert!(
+            Args::try_parse_from(["local", "--proxy-api", "http://127.0.0.1:1"]).is_err(),
+            "--public-host is needed"
+        );
+        assert_eq!(
+            Args::try_parse_from(["local", "tour"]).unwrap().command,
+            Some(Command::Tour)
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! What the adapter tells the program that started it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::identity::write_private;
+
+/// Addresses and keys, written once everything is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// URL of the API.
+    pub api: String,
+    /// URL of the route proxy, where applications answer.
+    pub proxy: String,
+    /// URL of DynamoDB.
+    pub dynamodb: String,
+    /// Path of an admin kubeconfig for the cluster.
+    pub kubeconfig: String,
+    /// An API key for each scope.
+    pub keys: BTreeMap<String, String>,
+}
+
+impl Ready {
+    /// Writes it whole or not at all, for its owner only: it holds keys.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, file: &Path) -> Result<(), Error> {
+        write_private(file, &serde_json::to_vec_pretty(self).unwrap_or_default())
+    }
+}
