@@ -13,31 +13,41 @@ pub async fn launch(powers: TableAndCells, call: Call) -> Result<Reply, Problem>
         Some(name) => name,
         None => TemplateName::parse(&body.template_name.ok_or_else(missing_name)?)?,
     };
+    let look = call.look();
     let Some(template) = powers.store.template(&name).await? else {
-        return Err(Problem::registry_error(name.as_str()));
+        return match &binding {
+            Some(asked) => answer(&call, powers.lifecycle.launched_before(asked, &look).await?, &name),
+            None => Err(Problem::registry_error(name.as_str())),
+        };
     };
     let cell = powers.cells.first().ok_or_else(no_cell)?;
-    let look = call.look();
 
     let id = ApplicationId::from_bytes(call.random()?);
     let application = Application::launch(id, &template, cell, body.cull_timeout, body.max_age, look.now);
 
-    match powers.lifecycle.launch(&application, binding.as_ref(), &look).await? {
-        LaunchAnswer::Launched(row) => {
+    let launched = powers.lifecycle.launch(&application, binding.as_ref(), &look).await?;
+    answer(&call, Some(launched), &name)
+}
+
+/// `None`: there is no such template, and nothing was launched from it with this key before.
+fn answer(call: &Call, launched: Option<LaunchAnswer>, name: &TemplateName) -> Result<Reply, Problem> {
+    match launched {
+        Some(LaunchAnswer::Launched(row)) => {
             let id = row.value.id;
             Reply::ok(&Launched {
                 token: call.launch_token(&id)?,
                 id: id.into(),
             })
         }
-        LaunchAnswer::KeyReused => Err(Problem::new(
+        Some(LaunchAnswer::KeyReused) => Err(Problem::new(
             Code::IdempotencyKeyReused,
             "This Idempotency-Key came with another request before; use a new key for a new request",
         )),
-        LaunchAnswer::KeyEnded => Err(Problem::new(
+        Some(LaunchAnswer::KeyEnded) => Err(Problem::new(
             Code::IdempotencyKeyEnded,
             "What this Idempotency-Key launched has ended since; use a new key to launch again",
         )),
+        None => Err(Problem::registry_error(name.as_str())),
     }
 }
 

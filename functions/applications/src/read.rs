@@ -43,7 +43,7 @@ async fn look(
         .filter(|row| row.value.template == *template)
         .ok_or_else(Problem::no_record)?;
     let row = if may_advance(&row) {
-        powers.lifecycle.advance(row, &look).await?
+        powers.lifecycle.advance_or_keep(row, &look).await
     } else {
         row
     };

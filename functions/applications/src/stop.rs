@@ -24,8 +24,10 @@ pub async fn stop(powers: TableAndCells, call: Call) -> Result<Reply, Problem> {
 
 /// Who stops it, in words; whoever may not is refused before it is told whether the application exists.
 fn who(call: &Call, id: Option<&ApplicationId>) -> Result<String, Problem> {
-    if let (true, Caller::Key { name, .. }) = (call.caller().has(Scope::Apps), call.caller()) {
-        return Ok(format!("the key '{name}'"));
+    match call.caller() {
+        Caller::Key { name, .. } if call.caller().has(Scope::Apps) => return Ok(format!("the key '{name}'")),
+        Caller::ConfiguredAdmin => return Ok("the admin key of the configuration".to_owned()),
+        Caller::Key { .. } | Caller::Nobody => {}
     }
     match id {
         Some(id) if call.holds_launch_token(id)? => Ok("the token of its launch".to_owned()),

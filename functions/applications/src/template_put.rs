@@ -15,8 +15,7 @@ pub async fn put(powers: Table, call: Call) -> Result<Reply, Problem> {
             format!("'name' in the body is not the path's '{name}'"),
         ));
     }
-    let template = body.into_template(name);
-    template.check()?;
+    let template = body.into_template(name)?;
 
     let written = powers.store.put_template(&template, &call.look()).await?;
     Reply::ok(&written)

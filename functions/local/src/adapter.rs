@@ -101,6 +101,7 @@ pub(crate) struct Shared {
     parts: Parts,
     clock: Clock,
     ahead_ms: Arc<AtomicI64>,
+    wound: Option<PathBuf>,
     identity: Identity,
     reaped: Arc<dyn Fn(&Value) + Send + Sync>,
 }
@@ -121,11 +122,16 @@ impl Adapter {
     /// [`Error`] with what to do.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let entropy = Entropy::system();
-        let identity = match &options.data {
+        let mut identity = match &options.data {
             Some(folder) => Identity::kept_in(folder, &entropy)?,
             None => Identity::make(&entropy)?,
         };
-        let ahead_ms = Arc::new(AtomicI64::new(0));
+        if options.data.is_none() && options.real.kubeconfig.is_some() {
+            // What is made in a cluster outlives this process: the next one must know it again.
+            identity.installation = "local".to_owned();
+        }
+        let wound = options.data.as_ref().map(|folder| folder.join("wound.json"));
+        let ahead_ms = Arc::new(AtomicI64::new(wound.as_deref().map_or(0, ahead_kept_in)));
         let clock = Clock::wound(Arc::clone(&ahead_ms));
         let domain_time = clock.clone();
         let parts = Parts::start(&options, &identity, Arc::new(move || domain_time.now())).await?;
@@ -154,6 +160,7 @@ impl Adapter {
             parts,
             clock,
             ahead_ms,
+            wound,
             identity,
             reaped,
         });
@@ -255,7 +262,10 @@ impl Shared {
             if let Some(key) = api_key {
                 self.put_key("given", key, Scope::Apps).await?;
             }
-            self.fail_lost().await
+            if self.parts.kubernetes.is_some() {
+                self.fail_lost().await?;
+            }
+            Ok(())
         };
         net::within(net::Scope::lasting(RUN_MAX), work).await
     }
@@ -315,6 +325,11 @@ impl Shared {
         let _ = self.ahead_ms.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |ahead| {
             Some(ahead.saturating_add(by_ms))
         });
+        if let Some(file) = &self.wound {
+            let text = self.ahead_ms.load(Ordering::SeqCst).to_string();
+            // The next start would only begin at real time: not worth failing for.
+            let _ = crate::identity::write_private(file, text.as_bytes());
+        }
         self.parts.tick().await;
         Advanced::To(self.clock.now())
     }
@@ -333,6 +348,12 @@ impl Shared {
         }
         (answer.status(), report)
     }
+}
+
+/// How far ahead the clock was wound when the data folder was last used.
+fn ahead_kept_in(file: &std::path::Path) -> i64 {
+    let text = std::fs::read(file).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 async fn schedule(shared: Arc<Shared>, every: Duration, mut stopped: watch::Receiver<bool>) {

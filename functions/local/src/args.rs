@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 
 use crate::LogFormat;
 
 /// Runs all of layby on this machine: the API, the schedule, and, unless told where real ones are, an embedded
 /// DynamoDB, Kubernetes and route proxy.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "local", version, after_help = EXAMPLES)]
 pub struct Args {
     /// Where the API listens; port 0 picks a free one
@@ -54,8 +55,8 @@ pub struct Args {
     #[arg(long, value_name = "KEY", env = "BINDER_API_KEY", hide_env_values = true)]
     pub api_key: Option<String>,
 
-    /// Seconds between two runs of the reaper; 0 runs it only on POST /_local/reap
-    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
+    /// Time between two runs of the reaper, such as 15, 15s or 2m; 0 runs it only on POST /_local/reap
+    #[arg(long, value_name = "TIME", default_value = "15", value_parser = span)]
     pub reap_every: Duration,
 
     /// What to set up at the start: two templates and one launch, or nothing
@@ -99,12 +100,17 @@ Examples:
   cargo run -p local -- --listen 127.0.0.1:0 --proxy-listen 127.0.0.1:0 --ready-file ready.json --demo none
   cargo run -p local -- --kubeconfig ~/.kube/config --proxy-api http://127.0.0.1:8001 --public-host 127.0.0.1:8000";
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    const MOST: u64 = 24 * 60 * 60;
-    let seconds = text.parse().ok().filter(|seconds| *seconds <= MOST);
-    seconds
-        .map(Duration::from_secs)
-        .ok_or_else(|| format!("write whole seconds, 0 to {MOST}"))
+/// Whole seconds, or a duration in words as jiff reads them.
+fn span(text: &str) -> Result<Duration, String> {
+    const MOST: Duration = Duration::from_secs(24 * 60 * 60);
+    let words = || {
+        text.parse::<SignedDuration>()
+            .ok()
+            .and_then(|span| Duration::try_from(span).ok())
+    };
+    let span = text.parse().ok().map(Duration::from_secs).or_else(words);
+    span.filter(|span| *span <= MOST)
+        .ok_or_else(|| "write seconds, or a duration such as 15s or 2m, at most 24h".to_owned())
 }
 
 #[cfg(test)]
@@ -120,6 +126,10 @@ mod tests {
             (args.listen.to_string().as_str(), args.reap_every.as_secs()),
             ("127.0.0.1:8080", 15)
         );
+        for (text, millis) in [("0", 0), ("2", 2_000), ("15s", 15_000), ("2m", 120_000), ("500ms", 500)] {
+            assert_eq!(span(text).unwrap().as_millis(), millis, "{text}");
+        }
+        assert!(span("soon").is_err() && span("-1s").is_err() && span("25h").is_err());
         assert!(
             Args::try_parse_from(["local", "--proxy-api", "http://127.0.0.1:1"]).is_err(),
             "--public-host is needed"

@@ -1,6 +1,9 @@
 //! A small HTTP client for what the adapter says to itself, over the project's one connector.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use http::request::Builder;
 use http::{Method, Request, Response, header};
 use net::{Client, Net, Peer, Settings};
 use serde_json::Value;
@@ -18,7 +21,7 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn new(base: &str, key: &str) -> Result<Self, Error> {
         let mut settings = Settings::default();
-        settings.timeouts.platform = std::time::Duration::from_secs(40);
+        settings.timeouts.platform = Duration::from_secs(40);
         let net = Net::new(settings).map_err(|error| Error::Sentence(error.to_string()))?;
         Ok(Self {
             client: net.client(Peer::Platform),
@@ -30,31 +33,33 @@ impl Api {
     /// Sends `method path` with the key and `body`, and reads the answer as JSON (or as text where it is none).
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, Value), Error> {
         let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
-        let answer = self.send(method, &format!("{}{path}", self.base), body).await?;
+        let url = format!("{}{path}", self.base);
+        let request = Request::builder()
+            .method(method)
+            .uri(&url)
+            .header(header::AUTHORIZATION, &self.key);
+        let answer = self.send(request, &url, body).await?;
         let text = answer.body();
         let value =
             serde_json::from_slice(text).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(text).into_owned()));
         Ok((answer.status().as_u16(), value))
     }
 
-    /// `GET url`, whatever it answers.
+    /// `GET url` without the key, whatever it answers: what is there may be somebody's application.
     pub(crate) async fn open(&self, url: &str) -> Result<(u16, String), Error> {
-        let answer = self.send(Method::GET, url, Bytes::new()).await?;
+        let request = Request::builder().uri(url);
+        let answer = self.send(request, url, Bytes::new()).await?;
         Ok((
             answer.status().as_u16(),
             String::from_utf8_lossy(answer.body()).into_owned(),
         ))
     }
 
-    async fn send(&self, method: Method, url: &str, body: Bytes) -> Result<Response<Bytes>, Error> {
-        let request = Request::builder()
-            .method(method)
-            .uri(url)
-            .header(header::AUTHORIZATION, &self.key)
-            .body(body)
-            .map_err(|error| Error::Sentence(format!("{url}: {error}")))?;
-        let within = net::Scope::lasting(std::time::Duration::from_secs(60));
+    async fn send(&self, request: Builder, url: &str, body: Bytes) -> Result<Response<Bytes>, Error> {
+        let wrong = |error: &dyn std::fmt::Display| Error::Sentence(format!("{url}: {error}"));
+        let request = request.body(body).map_err(|error| wrong(&error))?;
+        let within = net::Scope::lasting(Duration::from_secs(60));
         let answer = net::within(within, self.client.send(request)).await;
-        answer.map_err(|error| Error::Sentence(format!("{url}: {error}")))
+        answer.map_err(|error| wrong(&error))
     }
 }

@@ -37,11 +37,11 @@ async fn serve(args: Args) -> Result<(), Error> {
     for (scope, key) in &ready.keys {
         console.say(format_args!("  API key with the scope '{scope}': {key}"));
     }
-    if demo == Demo::Launch {
-        local::demo(&adapter, console).await?;
-    }
     if let Some(file) = ready_file {
         ready.write(&file)?;
+    }
+    if demo == Demo::Launch {
+        local::demo(&adapter, console).await?;
     }
     asked_to_stop()
         .await

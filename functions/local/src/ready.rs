@@ -9,7 +9,7 @@ use crate::Error;
 use crate::identity::write_private;
 
 /// Addresses and keys, written once everything is served.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Ready {
     /// URL of the API.
     pub api: String,

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::post;
 use bytes::{Bytes, BytesMut};
 use domain::limits::BODY_MAX;
+use gateway::api_deadline;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde::Deserialize;
@@ -21,6 +22,8 @@ use tokio::task::JoinHandle;
 use crate::Error;
 use crate::adapter::{Advanced, Shared};
 
+/// How long requests under way may take to end when the adapter stops.
+const STOP_MAX: Duration = Duration::from_secs(2);
 /// The most that the clock is wound at once: a year.
 const ADVANCE_MAX_S: u64 = 365 * 24 * 60 * 60;
 
@@ -42,11 +45,18 @@ pub(crate) async fn serve(
         .route("/_local/reap", post(reap))
         .fallback(endpoint)
         .with_state(shared);
-    let served = axum::serve(listener, app);
+    let mut asked = stopped.clone();
+    let served = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let _ = asked.changed().await;
+    });
     let task = tokio::spawn(async move {
+        let stopping = async {
+            let _ = stopped.changed().await;
+            tokio::time::sleep(STOP_MAX).await;
+        };
         tokio::select! {
-            _ = served => {}
-            _ = stopped.changed() => {}
+            _ = served.into_future() => {}
+            () = stopping => {}
         }
     });
     Ok((address, task))
@@ -61,7 +71,7 @@ async fn endpoint(State(shared): State<Arc<Shared>>, request: Request<Body>) -> 
     };
     let mut answer = shared
         .router
-        .answer(Request::from_parts(parts, body), None)
+        .answer(Request::from_parts(parts, body), None, api_deadline(Duration::ZERO))
         .await
         .map(Body::from);
     answer

@@ -31,7 +31,7 @@ pub struct Report {
     pub waiting: usize,
     /// Rows that could not be worked on; they are tried again.
     pub errors: usize,
-    /// Due rows left for the next run: over this run's bound of rows or of time.
+    /// Rows of the pages read that are left for the next run: over this run's bound of rows or of time.
     pub left: usize,
     /// How long the oldest due row had been due.
     pub lag_ms: u64,

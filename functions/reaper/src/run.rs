@@ -7,6 +7,7 @@ use domain::{Due, Lane, PlannedStep, ReapRules, plan};
 use futures::StreamExt;
 use futures::stream::iter;
 use gateway::{Call, Problem, Reply, TableAndCells};
+use lifecycle::Turn;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -36,6 +37,7 @@ pub async fn run(powers: TableAndCells, call: Call) -> Result<Reply, Problem> {
             match run_shard(&powers, &call, &lane, shard, &mut report).await {
                 Ok(()) => read += 1,
                 Err(error) => {
+                    call.note("reading what is due", &error);
                     report.errors += 1;
                     unread = Some(error);
                 }
@@ -44,6 +46,7 @@ pub async fn run(powers: TableAndCells, call: Call) -> Result<Reply, Problem> {
     }
     match unread {
         Some(error) if read == 0 => Err(error.into()),
+        _ if report.dry_run => Reply::ok(&report),
         _ => Ok(Reply::ok(&report)?.with_metrics(report.metrics())),
     }
 }
@@ -111,13 +114,19 @@ async fn act_on(powers: &TableAndCells, call: &Call, due: &Due) -> Acted {
     let row = match powers.store.application(&due.id, look.now).await {
         Ok(Some(row)) if row.due_at.is_some_and(|due_at| due_at <= look.now) => row,
         Ok(_) => return Acted::Overtaken,
-        Err(_) => return Acted::Failed,
+        Err(error) => {
+            call.note("reading a row", &error);
+            return Acted::Failed;
+        }
     };
     let before = row.value.clone();
     match powers.lifecycle.advance(row, &look).await {
-        Ok(after) => Acted::Moved(Box::new((before, after.value))),
-        Err(lifecycle::Error::Overtaken | lifecycle::Error::Gone) => Acted::Overtaken,
-        Err(lifecycle::Error::Store(_) | lifecycle::Error::UnknownCell(_)) => Acted::Failed,
+        Ok(Turn::Ours(after)) => Acted::Moved(Box::new((before, after.value))),
+        Ok(Turn::Theirs(_)) | Err(lifecycle::Error::Overtaken | lifecycle::Error::Gone) => Acted::Overtaken,
+        Err(error @ (lifecycle::Error::Store(_) | lifecycle::Error::UnknownCell(_))) => {
+            call.note("working on a row", &error);
+            Acted::Failed
+        }
     }
 }
 

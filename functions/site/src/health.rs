@@ -1,4 +1,5 @@
-//! `GET /health`, as the older health checker answered it: 200, whatever is down.
+//! `GET /health`, as the older health checker answered it: 200, whatever is down. While the table is down, only the
+//! configured admin key and keys seen within the last 30 s are known, so others get 503.
 
 use api::DependencyView;
 use futures::future::join_all;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Application, EnvName, ImageSource, Millis, Phase, PullPolicy, Resources, RunAs, Security, Status, Template,
-    TemplateName, Toleration,
+    Application, EnvName, ImageSource, Millis, Phase, PullPolicy, Refusal, Resources, RunAs, Security, Status,
+    Template, TemplateName, Toleration, Workload,
 };
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
@@ -96,7 +96,7 @@ pub struct TemplateBody {
     #[serde(default)]
     security: Security,
     image_pull_policy: Option<PullPolicy>,
-    image_pull_secret: Option<String>,
+    image_pull_secret: Option<IgnoredAny>,
     #[serde(rename = "services")]
     _services: Option<IgnoredAny>,
     #[serde(rename = "time-created")]
@@ -112,30 +112,43 @@ impl TemplateBody {
     }
 
     /// The template of this `name`.
-    pub fn into_template(self, name: TemplateName) -> Template {
-        Template {
-            name,
+    ///
+    /// # Errors
+    /// [`Refusal::Rule`] for what layby does not do yet, and what [`Template::check`] refuses.
+    pub fn into_template(self, name: TemplateName) -> Result<Template, Refusal> {
+        if self.image_pull_secret.is_some() {
+            return Err(Refusal::Rule(
+                "'image-pull-secret' is not supported yet: use an image that the nodes can pull by themselves"
+                    .to_owned(),
+            ));
+        }
+        let workload = Workload {
             image_name: self.image_name,
-            image_source: self.image_source,
+            image: self.image_source,
             command: self.command,
             port: self.port.unwrap_or(8888),
             limits: self.limits,
             requests: self.requests,
+            env: self.env,
+            node_selector: self.node_selector,
+            tolerations: self.tolerations,
+            run_as: self.run_as_user,
+            security: self.security,
+            pull_policy: self.image_pull_policy,
+        };
+        let template = Template {
+            name,
+            workload,
             cull_timeout: self
                 .cull_timeout
                 .unwrap_or(Millis::of(domain::limits::CULL_TIMEOUT_DEFAULT)),
             max_age: self.max_age.unwrap_or(Millis::of(domain::limits::MAX_AGE_DEFAULT)),
             quota: self.quota,
-            env: self.env,
-            node_selector: self.node_selector,
-            tolerations: self.tolerations,
-            run_as_user: self.run_as_user,
-            security: self.security,
-            image_pull_policy: self.image_pull_policy,
-            image_pull_secret: self.image_pull_secret,
             time_created: None,
             time_modified: None,
-        }
+        };
+        template.check()?;
+        Ok(template)
     }
 }
 

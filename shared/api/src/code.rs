@@ -37,15 +37,13 @@ pub enum Code {
     BadDatabase,
     /// The cluster cannot be reached.
     BadKubeRequest,
-    /// The route proxy cannot be reached.
-    BadProxyRequest,
     /// A bug.
     Internal,
 }
 
 impl Code {
     /// Each code.
-    pub const ALL: [Code; 19] = [
+    pub const ALL: [Code; 18] = [
         Code::MalformedRequest,
         Code::MissingParameter,
         Code::RuleRefused,
@@ -63,7 +61,6 @@ impl Code {
         Code::Conflict,
         Code::BadDatabase,
         Code::BadKubeRequest,
-        Code::BadProxyRequest,
         Code::Internal,
     ];
 
@@ -94,7 +91,6 @@ impl Code {
             Code::Conflict => "conflict",
             Code::BadDatabase => "badDatabase",
             Code::BadKubeRequest => "badKubeRequest",
-            Code::BadProxyRequest => "badProxyRequest",
             Code::Internal => "internal",
         }
     }
@@ -110,7 +106,7 @@ impl Code {
             Code::BodyTooLarge => 413,
             Code::MissingParameter | Code::RuleRefused | Code::IdempotencyKeyReused => 422,
             Code::Internal => 500,
-            Code::BadDatabase | Code::BadKubeRequest | Code::BadProxyRequest => 503,
+            Code::BadDatabase | Code::BadKubeRequest => 503,
         }
     }
 
@@ -134,7 +130,6 @@ impl Code {
             Code::Conflict => "Changed by somebody else meanwhile",
             Code::BadDatabase => "The database cannot be reached",
             Code::BadKubeRequest => "The cluster cannot be reached",
-            Code::BadProxyRequest => "The route proxy cannot be reached",
             Code::Internal => "Something went wrong here",
         }
     }

@@ -38,12 +38,12 @@ const CLUSTER_LIFE: &[ClusterNeed] = &[
     ClusterNeed {
         group: "",
         resource: "serviceaccounts",
-        verbs: &["create"],
+        verbs: &["create", "get"],
     },
     ClusterNeed {
         group: "networking.k8s.io",
         resource: "networkpolicies",
-        verbs: &["create"],
+        verbs: &["create", "get"],
     },
 ];
 /// What it takes to end one.
@@ -53,8 +53,10 @@ const CLUSTER_END: &[ClusterNeed] = &[ClusterNeed {
     verbs: &["delete", "get"],
 }];
 
-const CELL_SECRETS: &[Secret] = &[Secret::Keyring, Secret::ClusterTokens, Secret::ProxyTokens];
+const CELL_TOKENS: &[Secret] = &[Secret::ClusterTokens, Secret::ProxyTokens];
+const KEYRING_AND_CELL_TOKENS: &[Secret] = &[Secret::Keyring, Secret::ClusterTokens, Secret::ProxyTokens];
 const KEYRING: &[Secret] = &[Secret::Keyring];
+const NO_SECRETS: &[Secret] = &[];
 
 const APPLICATION_STEP: TableNeed = TableNeed {
     prefix: "APP#",
@@ -82,14 +84,14 @@ pub const APPLICATION_LAUNCH: Endpoint = Endpoint {
             },
             TableNeed {
                 prefix: "IDEM#",
-                actions: &[PutItem],
+                actions: &[GetItem, PutItem],
             },
             TEMPLATE_GET,
             Needs::KEYS,
         ],
         indexes: &[],
         cluster: CLUSTER_LIFE,
-        secrets: CELL_SECRETS,
+        secrets: KEYRING_AND_CELL_TOKENS,
     },
     problems: &[
         Code::MalformedRequest,
@@ -98,6 +100,7 @@ pub const APPLICATION_LAUNCH: Endpoint = Endpoint {
         Code::BadIdempotencyKey,
         Code::IdempotencyKeyReused,
         Code::IdempotencyKeyEnded,
+        Code::BadKubeRequest,
     ],
 };
 
@@ -114,7 +117,7 @@ pub const APPLICATION_READ: Endpoint = Endpoint {
         table: &[APPLICATION_STEP],
         indexes: &[],
         cluster: CLUSTER_LIFE,
-        secrets: CELL_SECRETS,
+        secrets: CELL_TOKENS,
     },
     problems: &[Code::MalformedRequest, Code::NoRecord],
 };
@@ -156,9 +159,9 @@ pub const APPLICATION_STOP: Endpoint = Endpoint {
         table: &[APPLICATION_STEP, Needs::KEYS],
         indexes: &[],
         cluster: CLUSTER_END,
-        secrets: CELL_SECRETS,
+        secrets: KEYRING_AND_CELL_TOKENS,
     },
-    problems: &[Code::NoRecord, Code::Conflict],
+    problems: &[Code::NoRecord, Code::Conflict, Code::BadKubeRequest],
 };
 
 /// List templates, newest first.
@@ -198,7 +201,7 @@ pub const TEMPLATE_READ: Endpoint = Endpoint {
         table: &[TEMPLATE_GET, Needs::KEYS],
         indexes: &[],
         cluster: &[],
-        secrets: KEYRING,
+        secrets: NO_SECRETS,
     },
     problems: &[Code::DoesNotExist],
 };
@@ -222,7 +225,7 @@ pub const TEMPLATE_PUT: Endpoint = Endpoint {
         ],
         indexes: &[],
         cluster: &[],
-        secrets: KEYRING,
+        secrets: NO_SECRETS,
     },
     problems: &[Code::MalformedRequest, Code::RuleRefused, Code::Conflict],
 };
@@ -240,15 +243,15 @@ pub const TEMPLATE_DELETE: Endpoint = Endpoint {
         table: &[
             TableNeed {
                 prefix: "TPL#",
-                actions: &[DeleteItem],
+                actions: &[DeleteItem, GetItem],
             },
             Needs::KEYS,
         ],
         indexes: &[],
         cluster: &[],
-        secrets: KEYRING,
+        secrets: NO_SECRETS,
     },
-    problems: &[Code::DoesNotExist],
+    problems: &[Code::DoesNotExist, Code::Conflict],
 };
 
 /// Ask how the dependencies are.
@@ -261,14 +264,14 @@ pub const HEALTH_READ: Endpoint = Endpoint {
     },
     access: Access::AnyKey,
     needs: Needs {
-        table: &[TEMPLATE_GET, Needs::KEYS],
+        table: &[Needs::KEYS],
         indexes: &[],
         cluster: &[ClusterNeed {
             group: "",
             resource: "namespaces",
             verbs: &["get"],
         }],
-        secrets: CELL_SECRETS,
+        secrets: CELL_TOKENS,
     },
     problems: &[],
 };
@@ -296,7 +299,7 @@ pub const REAPER: Endpoint = Endpoint {
         table: &[APPLICATION_STEP],
         indexes: &[Index::Due],
         cluster: CLUSTER_LIFE,
-        secrets: CELL_SECRETS,
+        secrets: CELL_TOKENS,
     },
     problems: &[],
 };
@@ -315,7 +318,7 @@ pub const FALLBACK: Endpoint = Endpoint {
             },
             TableNeed {
                 prefix: "IDEM#",
-                actions: &[PutItem],
+                actions: &[GetItem, PutItem],
             },
             TableNeed {
                 prefix: "TPL#",
@@ -325,7 +328,7 @@ pub const FALLBACK: Endpoint = Endpoint {
         ],
         indexes: &[Index::List, Index::Day],
         cluster: CLUSTER_LIFE,
-        secrets: CELL_SECRETS,
+        secrets: KEYRING_AND_CELL_TOKENS,
     },
     problems: &[Code::NotFound, Code::MethodNotAllowed],
 };

@@ -112,7 +112,12 @@ impl Cluster {
     pub async fn warm(&self) -> Result<(), Error> {
         match &self.0.identity {
             None => self.0.objects.version().await,
-            Some(recorded) => self.hold_against(recorded).await,
+            Some(recorded) => {
+                self.hold_against(recorded).await?;
+                // What is known from here on costs no request later.
+                let _ = self.0.verified.set(());
+                Ok(())
+            }
         }
     }
 
@@ -189,6 +194,7 @@ impl Cluster {
     /// # Errors
     /// Those of a read; [`Error::Refused`] for an application that has ended.
     pub async fn observe_pod(&self, application: &Application) -> Result<PodSeen, Error> {
+        self.verify().await?;
         let run = application.run.as_ref().ok_or_else(ended)?;
         let id = &application.id;
         let pod: Option<Pod> = self.0.objects.get(Some(id.as_str()), POD).await?;
@@ -235,6 +241,7 @@ impl Cluster {
     /// # Errors
     /// Those of a read.
     pub async fn namespace(&self, id: &ApplicationId, uid: Option<&str>) -> Result<Presence, Error> {
+        self.verify().await?;
         Ok(self.look(id, uid).await?.0)
     }
 

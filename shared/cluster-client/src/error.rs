@@ -47,7 +47,7 @@ pub enum Error {
 
 /// An answer that is no success, without what it may quote beyond its sentence.
 #[derive(Debug, thiserror::Error)]
-#[error("{code} {reason}: {message}")]
+#[error("{code} {reason}")]
 struct Answer {
     code: u16,
     reason: String,

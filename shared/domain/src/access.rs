@@ -57,6 +57,8 @@ impl KeyRecord {
 pub enum Caller {
     /// No credential, or one that nobody knows.
     Nobody,
+    /// The first admin key, which the configuration has instead of the table.
+    ConfiguredAdmin,
     /// A known API key.
     Key {
         /// Its name.
@@ -71,6 +73,7 @@ impl Caller {
     pub fn word(&self) -> String {
         match self {
             Caller::Nobody => "open".to_owned(),
+            Caller::ConfiguredAdmin => "configured-admin".to_owned(),
             Caller::Key { name, .. } => format!("key:{name}"),
         }
     }
@@ -79,6 +82,7 @@ impl Caller {
     pub fn has(&self, scope: Scope) -> bool {
         match self {
             Caller::Nobody => false,
+            Caller::ConfiguredAdmin => true,
             Caller::Key { scopes, .. } => scopes.contains(&scope) || scopes.contains(&Scope::Admin),
         }
     }
@@ -113,7 +117,7 @@ pub fn may_call(caller: &Caller, access: Access, launches_closed: bool) -> Resul
         Access::Open => return Ok(true),
         Access::OpenUnlessClosed(_) if !launches_closed => return Ok(true),
         Access::AnyKey => match caller {
-            Caller::Key { .. } => return Ok(true),
+            Caller::Key { .. } | Caller::ConfiguredAdmin => return Ok(true),
             Caller::Nobody => return Err(forbidden("an API key")),
         },
         Access::KeyOrLaunchToken(scope) => return Ok(caller.has(scope)),

@@ -1,13 +1,10 @@
 //! An application: one launch of a template, from its row's first write to its tombstone.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::LAUNCH_MAX;
-use crate::template::{EnvName, ImageSource, PullPolicy, Resources, RunAs, Security, Toleration};
-use crate::{ApplicationId, Cell, CellName, Millis, Reason, Template, TemplateName};
+use crate::limits::{LAUNCH_MAX, TAKE_BUDGET};
+use crate::{ApplicationId, Cell, CellName, Millis, Reason, Template, TemplateName, Workload};
 
 /// One launch of a template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +24,7 @@ pub struct Application {
     pub max_age: Millis,
     /// What runs, as the template said at launch; gone when the application has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<NewApplication>,
+    pub run: Option<Workload>,
     /// Where it is in its life.
     #[serde(flatten)]
     pub state: State,
@@ -37,68 +34,6 @@ pub struct Application {
     /// What it waits for, as the last look saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Reason>,
-}
-
-/// What a launch takes over from its template, so that a later change of the template does not reach into it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NewApplication {
-    /// See [`Template::image_name`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_name: Option<String>,
-    /// See [`Template::image_source`].
-    pub image: ImageSource,
-    /// See [`Template::command`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub command: Vec<String>,
-    /// See [`Template::port`].
-    pub port: u16,
-    /// See [`Template::limits`].
-    #[serde(default, skip_serializing_if = "Resources::is_empty")]
-    pub limits: Resources,
-    /// See [`Template::requests`].
-    #[serde(default, skip_serializing_if = "Resources::is_empty")]
-    pub requests: Resources,
-    /// See [`Template::env`].
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<EnvName, String>,
-    /// See [`Template::node_selector`].
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub node_selector: BTreeMap<String, String>,
-    /// See [`Template::tolerations`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tolerations: Vec<Toleration>,
-    /// See [`Template::run_as_user`].
-    #[serde(default)]
-    pub run_as: RunAs,
-    /// See [`Template::security`].
-    #[serde(default)]
-    pub security: Security,
-    /// See [`Template::image_pull_policy`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pull_policy: Option<PullPolicy>,
-    /// See [`Template::image_pull_secret`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pull_secret: Option<String>,
-}
-
-impl From<&Template> for NewApplication {
-    fn from(template: &Template) -> Self {
-        Self {
-            image_name: template.image_name.clone(),
-            image: template.image_source.clone(),
-            command: template.command.clone(),
-            port: template.port,
-            limits: template.limits.clone(),
-            requests: template.requests.clone(),
-            env: template.env.clone(),
-            node_selector: template.node_selector.clone(),
-            tolerations: template.tolerations.clone(),
-            run_as: template.run_as_user,
-            security: template.security,
-            pull_policy: template.image_pull_policy,
-            pull_secret: template.image_pull_secret.clone(),
-        }
-    }
 }
 
 /// Where an application is in its life.
@@ -241,7 +176,7 @@ impl Application {
             created_at: now,
             cull_timeout: cull_timeout.unwrap_or(template.cull_timeout),
             max_age: max_age.unwrap_or(template.max_age),
-            run: Some(template.into()),
+            run: Some(template.workload.clone()),
             state: State::Pending,
             location: None,
             waiting: Some(Reason::Waiting),
@@ -308,6 +243,23 @@ impl Application {
         later(self.created_at, self.max_age.duration())
     }
 
+    /// Until when its ending must wait before it is done. Whoever was making objects or a route when the tombstone was
+    /// written may still be at it for as long as a take lasts; what comes late is removed by a second pass. Once it ran,
+    /// nobody makes anything any more.
+    pub fn makers_done_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Ending { ended, .. } if self.location.is_none() => Some(later(
+                ended.at,
+                SignedDuration::try_from(TAKE_BUDGET).unwrap_or_default(),
+            )),
+            State::Pending
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Ending { .. }
+            | State::Ended { .. } => None,
+        }
+    }
+
     /// The same application with its tombstone: from now on it only ends.
     pub fn entombed(&self, outcome: Outcome, reason: Reason, now: Timestamp) -> Self {
         let state = State::Ending {
@@ -331,4 +283,70 @@ impl Application {
 /// `at` plus `by`, at the end of time where that would pass it.
 pub(crate) fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{at, ending, launched, running, starting};
+
+    #[test]
+    fn the_old_words_and_the_finer_ones_follow_from_the_state() {
+        let words = |application: &Application| (application.status().as_str(), application.phase());
+        assert_eq!(words(&launched()), ("pending", Phase::Waiting));
+        assert_eq!(words(&starting()), ("deploying", Phase::Starting));
+        assert_eq!(words(&running()), ("deployed", Phase::Running));
+        assert_eq!(words(&ending(EndingStep::Route)), ("deleted", Phase::Ending));
+        let failed = launched().entombed(Outcome::Failed, Reason::PodGone, at(1));
+        assert_eq!(words(&failed), ("failed", Phase::Ending));
+    }
+
+    #[test]
+    fn a_tombstone_keeps_location_and_namespace_and_drops_what_ran() {
+        let tombstone = running().entombed(Outcome::Deleted, Reason::PodGone, at(-5));
+        assert_eq!(
+            (tombstone.location.is_some(), tombstone.namespace_uid()),
+            (true, Some("u"))
+        );
+        assert_eq!((tombstone.run.is_none(), tombstone.is_live()), (true, false));
+        let State::Ending { ended, step, .. } = tombstone.state else {
+            panic!("it is ending")
+        };
+        assert_eq!(
+            (ended.at, step),
+            (at(0), EndingStep::Route),
+            "time never goes backwards"
+        );
+    }
+
+    #[test]
+    fn an_ending_waits_for_late_makers_only_where_it_never_ran() {
+        let tombstone = |application: Application| application.entombed(Outcome::Failed, Reason::PodGone, at(5));
+        assert_eq!(tombstone(launched()).makers_done_at(), Some(at(65)));
+        assert_eq!(tombstone(starting()).makers_done_at(), Some(at(65)));
+        assert_eq!(tombstone(running()).makers_done_at(), None);
+        assert_eq!(running().makers_done_at(), None);
+    }
+
+    #[test]
+    fn every_state_survives_being_stored() {
+        for application in [launched(), starting(), running(), ending(EndingStep::Gone)] {
+            let text = serde_json::to_string(&application).unwrap();
+            assert_eq!(serde_json::from_str::<Application>(&text).unwrap(), application);
+        }
+    }
+
+    #[test]
+    fn what_the_launch_says_goes_before_what_the_template_says() {
+        let template: Template =
+            serde_json::from_value(serde_json::json!({"name": "t", "image-source": "i", "cull-timeout": 5})).unwrap();
+        let cell = Cell {
+            name: CellName::parse("default").unwrap(),
+            public_host: "h".into(),
+        };
+        let launch =
+            |cull| Application::launch(ApplicationId::from_bytes([1; 16]), &template, &cell, cull, None, at(0));
+        assert_eq!(launch(None).cull_timeout.get(), 5);
+        assert_eq!(launch(Millis::new(9)).cull_timeout.get(), 9);
+    }
 }

@@ -54,7 +54,7 @@ pub fn due_after_take(now: Timestamp, attempt: u32) -> Timestamp {
 /// When a row whose step failed is tried again: soon at first, then less and less often, so that a row that cannot
 /// be helped does not stand in the way of others.
 pub fn due_after_failure(now: Timestamp, attempt: u32) -> Timestamp {
-    let pause = std::time::Duration::from_secs(1) * 2u32.pow(attempt.min(ATTEMPTS_DOUBLED_MAX + 3));
+    let pause = std::time::Duration::from_secs(1) * 2u32.pow(attempt.min(ATTEMPTS_DOUBLED_MAX + 4));
     later(now, SignedDuration::try_from(pause).unwrap_or_default())
 }
 
@@ -69,7 +69,7 @@ mod tests {
             .iter()
             .map(|n| due_after_take(now, *n).as_second())
             .collect();
-        assert_eq!(takes, [30, 60, 960, 960]);
+        assert_eq!(takes, [60, 120, 960, 960]);
         let failures: Vec<i64> = [0, 1, 8, 99]
             .iter()
             .map(|n| due_after_failure(now, *n).as_second())

@@ -56,3 +56,72 @@ pub fn judge(application: &Application, activity: Activity, now: Timestamp) -> J
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{at, running, starting};
+
+    const HOUR: i64 = 3_600;
+
+    fn last_use(seconds: i64) -> Activity {
+        Activity::LastUse(at(seconds))
+    }
+
+    #[test]
+    fn idle_for_its_limit_is_culled_and_a_moment_less_is_not() {
+        let moment = SignedDuration::from_millis(1);
+        let end = at(100 + HOUR);
+        assert_eq!(
+            judge(&running(), last_use(100), end - moment),
+            Judgement::Keep { due_at: end }
+        );
+        let reason = Reason::Idle {
+            last_use: at(100),
+            cull_timeout: running().cull_timeout,
+            judged_at: end,
+        };
+        assert_eq!(judge(&running(), last_use(100), end), Judgement::Cull(reason));
+    }
+
+    #[test]
+    fn one_that_was_never_used_counts_from_when_it_was_deployed() {
+        let keep = Judgement::Keep { due_at: at(10 + HOUR) };
+        assert_eq!(
+            judge(&running(), last_use(0), at(HOUR)),
+            keep,
+            "the route's registration is no use before that"
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_culls_nobody_and_is_asked_again() {
+        for activity in [Activity::Unknown, Activity::NoRoute] {
+            let keep = Judgement::Keep {
+                due_at: at(5 * HOUR + 60),
+            };
+            assert_eq!(judge(&running(), activity, at(5 * HOUR)), keep);
+        }
+    }
+
+    #[test]
+    fn nobody_is_judged_later_than_the_age_ends() {
+        let end = running().age_end();
+        assert_eq!(
+            judge(&running(), last_use(6 * HOUR - 1), at(6 * HOUR - 1)),
+            Judgement::Keep { due_at: end }
+        );
+        assert_eq!(
+            judge(&running(), Activity::Unknown, at(6 * HOUR - 1)),
+            Judgement::Keep { due_at: end }
+        );
+    }
+
+    #[test]
+    fn only_what_runs_is_judged() {
+        assert_eq!(
+            judge(&starting(), last_use(0), at(9 * HOUR)),
+            Judgement::Keep { due_at: at(9 * HOUR) }
+        );
+    }
+}

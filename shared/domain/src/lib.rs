@@ -10,6 +10,8 @@ mod access;
 mod application;
 mod cell;
 mod due;
+#[cfg(test)]
+mod fixture;
 mod judge;
 pub mod limits;
 mod look;
@@ -22,9 +24,10 @@ mod refusal;
 mod step;
 mod template;
 mod time;
+mod workload;
 
 pub use access::{Access, Caller, KeyRecord, Scope, Scopes, may_call};
-pub use application::{Application, Ended, EndingStep, NewApplication, Outcome, Phase, State, Status};
+pub use application::{Application, Ended, EndingStep, Outcome, Phase, State, Status};
 pub use cell::Cell;
 pub use due::{Due, Lane, due_after_failure, due_after_take, shard_of};
 pub use judge::{Activity, Judgement, judge};
@@ -36,5 +39,6 @@ pub use reap::{Plan, PlannedStep, ReapRules, plan};
 pub use reason::Reason;
 pub use refusal::Refusal;
 pub use step::{Next, next};
-pub use template::{EnvName, ImageSource, PullPolicy, Resources, RunAs, Security, Template, Toleration, fill_command};
+pub use template::Template;
 pub use time::Millis;
+pub use workload::{EnvName, ImageSource, PullPolicy, Resources, RunAs, Security, Toleration, Workload, fill_command};

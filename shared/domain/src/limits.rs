@@ -10,8 +10,6 @@ pub const WAIT_MAX: Duration = Duration::from_secs(25);
 pub const LOOK_MAX: Duration = Duration::from_secs(28);
 /// A list's `?limit=` when none is given, on the paths of the older systems, and the most of every list.
 pub const LIST_MAX: usize = 1000;
-/// A list's `?limit=` when none is given, on new paths.
-pub const LIST_DEFAULT: usize = 100;
 
 /// Inactivity after which an application is culled, when its template says nothing: one hour.
 pub const CULL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60 * 60);
@@ -23,9 +21,12 @@ pub const MILLIS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
 pub const LAUNCH_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// How long whoever took a row may work on it before somebody else must take over.
-pub const TAKE_BUDGET: Duration = Duration::from_secs(30);
-/// How often the budget doubles at most for a row that keeps failing: 30 s × 2⁵ = 16 min.
-pub const ATTEMPTS_DOUBLED_MAX: u32 = 5;
+pub const TAKE_BUDGET: Duration = Duration::from_secs(60);
+/// How long one look may work on one row. A take is stamped with the look's `now`; with the read and the take before it,
+/// of at most three tries of 3 s each, the work ends before anybody else may take the row.
+pub const WORK_MAX: Duration = Duration::from_secs(25);
+/// How often the budget doubles at most for a row that keeps failing: 60 s × 2⁴ = 16 min.
+pub const ATTEMPTS_DOUBLED_MAX: u32 = 4;
 /// When a row is looked at again after a look that found nothing new.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// When an application is judged again after the proxy could not tell when it was last used.
@@ -50,7 +51,7 @@ pub const IDEMPOTENCY: Duration = Duration::from_secs(24 * 60 * 60);
 pub const IDEMPOTENCY_KEY_MIN_OPEN: usize = 22;
 /// The most characters of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_MAX: usize = 255;
-/// How long a template or an API key read from the table may be served again.
+/// How long an API key read from the table may be served again.
 pub const CACHE: Duration = Duration::from_secs(30);
 
 /// The most arguments in a template's command, and the most variables in its environment.
@@ -62,4 +63,5 @@ pub const MESSAGE_MAX: usize = 512;
 
 const _: () = assert!(WAIT_MAX.as_secs() < LOOK_MAX.as_secs());
 const _: () = assert!(LOOK_MAX.as_secs() < TAKE_BUDGET.as_secs());
+const _: () = assert!(2 * 9 + WORK_MAX.as_secs() < TAKE_BUDGET.as_secs());
 const _: () = assert!(CULL_TIMEOUT_DEFAULT.as_millis() as u64 <= MILLIS_MAX);

@@ -68,3 +68,56 @@ pub fn verdict(application: &Application, seen: PodSeen, now: Timestamp) -> Verd
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{at, starting};
+
+    #[test]
+    fn a_ready_pod_gets_its_route_even_at_the_deadline() {
+        let target = "http://10.0.0.1:8888".to_owned();
+        let seen = PodSeen::There(PodState::Ready { target: target.clone() });
+        assert_eq!(verdict(&starting(), seen, at(9_999)), Verdict::MakeRoute { target });
+    }
+
+    #[test]
+    fn one_that_waits_fails_at_the_deadline_with_what_it_waited_for() {
+        let waiting = || PodSeen::There(PodState::Waiting(Reason::Scheduling));
+        assert_eq!(
+            verdict(&starting(), waiting(), at(299)),
+            Verdict::Wait(Reason::Scheduling)
+        );
+        let reason = Reason::DeadlinePassed {
+            last: Some(Box::new(Reason::Scheduling)),
+        };
+        assert_eq!(
+            verdict(&starting(), waiting(), at(300)),
+            Verdict::Fail(Outcome::Failed, reason)
+        );
+    }
+
+    #[test]
+    fn what_cannot_come_up_fails_at_once() {
+        let message = "Evicted: the node was low on memory".to_owned();
+        for (seen, reason) in [
+            (PodSeen::Gone, Reason::PodGone),
+            (PodSeen::NamespaceGone, Reason::NamespaceGone),
+            (
+                PodSeen::There(PodState::Ended {
+                    message: message.clone(),
+                }),
+                Reason::PodEnded { message },
+            ),
+            (
+                PodSeen::There(PodState::Hopeless(Reason::Scheduling)),
+                Reason::Scheduling,
+            ),
+        ] {
+            assert_eq!(
+                verdict(&starting(), seen, at(1)),
+                Verdict::Fail(Outcome::Failed, reason)
+            );
+        }
+    }
+}

@@ -14,6 +14,8 @@ pub enum Reason {
     Waiting,
     /// The cluster could not be reached; the launch goes on by itself.
     ClusterUnreachable,
+    /// The cluster answers, but not as this installation is configured for it.
+    ClusterUnusable,
     /// The route proxy could not be reached; what waits on it goes on by itself.
     ProxyUnreachable,
     /// The pod has no node yet.
@@ -110,6 +112,9 @@ impl Reason {
             Reason::ClusterUnreachable => {
                 "The cluster cannot be reached at the moment; the launch goes on by itself when it can.".into()
             }
+            Reason::ClusterUnusable => {
+                "The cluster does not accept this installation as it is configured; its operator finds the cause in the log. The launch goes on by itself when it does.".into()
+            }
             Reason::ProxyUnreachable => {
                 "The route proxy cannot be reached at the moment; this goes on by itself when it can.".into()
             }
@@ -149,7 +154,7 @@ impl Reason {
                 cull_timeout,
                 judged_at,
             } => format!(
-                "Culled for inactivity: last used {}, idle for {} at {}, its limit is {}. Any request or websocket message through its location before then would have kept it.",
+                "Culled for inactivity: last used {}, idle for {} at {}, its limit is {}. A request that succeeds, or a message sent to it over a websocket, through its location before then would have kept it.",
                 instant(*last_use),
                 in_words(judged_at.duration_since(*last_use)),
                 instant(*judged_at),
@@ -187,7 +192,7 @@ mod tests {
         assert_eq!(
             reason.sentence(),
             "Culled for inactivity: last used 2026-01-01T10:00:00Z, idle for 1 h 1 min at 2026-01-01T11:01:00Z, its limit is 1 h. \
-             Any request or websocket message through its location before then would have kept it."
+             A request that succeeds, or a message sent to it over a websocket, through its location before then would have kept it."
         );
     }
 

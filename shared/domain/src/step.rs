@@ -58,3 +58,49 @@ pub fn next(application: &Application, now: Timestamp) -> Next {
         State::Ended { .. } => Next::Nothing,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{at, ending, launched, running, starting};
+
+    #[test]
+    fn each_state_has_its_step() {
+        assert_eq!(next(&launched(), at(1)), Next::MakeObjects);
+        assert_eq!(next(&starting(), at(1)), Next::ObservePod);
+        assert_eq!(next(&running(), at(11)), Next::AskLastUse);
+        assert_eq!(next(&ending(EndingStep::Route), at(30)), Next::RemoveRoute);
+        assert_eq!(next(&ending(EndingStep::Namespace), at(30)), Next::DeleteNamespace);
+        assert_eq!(next(&ending(EndingStep::Gone), at(30)), Next::AwaitGone);
+    }
+
+    #[test]
+    fn a_launch_that_never_began_fails_at_its_deadline() {
+        assert_eq!(next(&launched(), at(299)), Next::MakeObjects);
+        let last = Some(Box::new(Reason::Waiting));
+        assert_eq!(
+            next(&launched(), at(300)),
+            Next::Entomb(Outcome::Failed, Reason::DeadlinePassed { last })
+        );
+    }
+
+    #[test]
+    fn a_pod_is_looked_at_even_past_the_deadline() {
+        assert_eq!(next(&starting(), at(9_999)), Next::ObservePod);
+    }
+
+    #[test]
+    fn the_maximum_age_ends_everything_that_lives() {
+        for application in [launched(), starting(), running()] {
+            let reason = Reason::TooOld {
+                created_at: at(0),
+                max_age: application.max_age,
+            };
+            assert_eq!(
+                next(&application, at(6 * 3_600)),
+                Next::Entomb(Outcome::Deleted, reason)
+            );
+        }
+        assert_eq!(next(&ending(EndingStep::Route), at(99 * 3_600)), Next::RemoveRoute);
+    }
+}

@@ -1,13 +1,10 @@
-//! What to run.
-
-use std::collections::BTreeMap;
+//! What to run, and by which rules.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{CULL_TIMEOUT_DEFAULT, MAX_AGE_DEFAULT, TEMPLATE_BYTES_MAX, TEMPLATE_ENTRIES_MAX};
-use crate::refusal::shown;
-use crate::{ApplicationId, Millis, Quantity, Refusal, TemplateName};
+use crate::{Millis, Refusal, RunAs, Security, TemplateName, Workload};
 
 /// A template: what to run and by which rules. Field names on the wire are those of the older registry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,23 +12,9 @@ use crate::{ApplicationId, Millis, Quantity, Refusal, TemplateName};
 pub struct Template {
     /// Its name.
     pub name: TemplateName,
-    /// What the older service put on the pod as the label `templateName`; informational.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_name: Option<String>,
-    /// The image that runs, with its tag or digest.
-    pub image_source: ImageSource,
-    /// The container's command. Empty means [`fill_command`]'s default.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub command: Vec<String>,
-    /// The port that the container listens on.
-    #[serde(default = "default_port")]
-    pub port: u16,
-    /// The most CPU and memory that the container may use.
-    #[serde(default, skip_serializing_if = "Resources::is_empty")]
-    pub limits: Resources,
-    /// CPU and memory kept free for the container.
-    #[serde(default, skip_serializing_if = "Resources::is_empty")]
-    pub requests: Resources,
+    /// What to run.
+    #[serde(flatten)]
+    pub workload: Workload,
     /// Inactivity after which an application is culled.
     #[serde(default = "default_cull_timeout")]
     pub cull_timeout: Millis,
@@ -41,37 +24,12 @@ pub struct Template {
     /// The most applications of this template at once, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<u32>,
-    /// The container's environment.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<EnvName, String>,
-    /// Labels that a node must have.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub node_selector: BTreeMap<String, String>,
-    /// Taints that do not keep the pod away.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tolerations: Vec<Toleration>,
-    /// The user that the container runs as.
-    #[serde(default)]
-    pub run_as_user: RunAs,
-    /// The pod security standard that its namespace enforces.
-    #[serde(default)]
-    pub security: Security,
-    /// When the image is pulled; absent means Kubernetes' own rule.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_pull_policy: Option<PullPolicy>,
-    /// A pull secret that the operator keeps in layby's own namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_pull_secret: Option<String>,
     /// When it was first written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_created: Option<Timestamp>,
     /// When it was last written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_modified: Option<Timestamp>,
-}
-
-fn default_port() -> u16 {
-    8888
 }
 
 fn default_cull_timeout() -> Millis {
@@ -88,15 +46,16 @@ impl Template {
     /// # Errors
     /// [`Refusal::Rule`] naming the fields that contradict each other, or the bound that was passed.
     pub fn check(&self) -> Result<(), Refusal> {
+        let run = &self.workload;
         let refuse = |why: String| Err(Refusal::Rule(why));
-        if self.port == 0 {
+        if run.port == 0 {
             return refuse("'port' must be 1 to 65535".into());
         }
         for (field, entries) in [
-            ("command", self.command.len()),
-            ("env", self.env.len()),
-            ("node-selector", self.node_selector.len()),
-            ("tolerations", self.tolerations.len()),
+            ("command", run.command.len()),
+            ("env", run.env.len()),
+            ("node-selector", run.node_selector.len()),
+            ("tolerations", run.tolerations.len()),
         ] {
             if entries > TEMPLATE_ENTRIES_MAX {
                 return refuse(format!(
@@ -104,12 +63,12 @@ impl Template {
                 ));
             }
         }
-        if self.security == Security::Restricted && self.run_as_user == RunAs::User(0) {
+        if run.security == Security::Restricted && run.run_as == RunAs::User(0) {
             return refuse("'run-as-user' 0 is root, which 'security' restricted forbids: set 'security' to 'baseline' or choose another user".into());
         }
         for (resource, request, limit) in [
-            ("cpu", &self.requests.cpu, &self.limits.cpu),
-            ("memory", &self.requests.memory, &self.limits.memory),
+            ("cpu", &run.requests.cpu, &run.limits.cpu),
+            ("memory", &run.requests.memory, &run.limits.memory),
         ] {
             if let (Some(request), Some(limit)) = (request, limit)
                 && request.amount() > limit.amount()
@@ -131,233 +90,6 @@ impl Template {
     }
 }
 
-/// The container's command: `command` as written, or the older service's default when it is empty, with `<id>` and
-/// `<port>` filled in. The quotes of `--ip='*'` are literal characters in the original too.
-pub fn fill_command(command: &[String], id: &ApplicationId, port: u16) -> Vec<String> {
-    const DEFAULT: [&str; 5] = [
-        "/home/main/start-notebook.sh",
-        "--ip='*'",
-        "--port=<port>",
-        "--NotebookApp.base_url='/user/<id>'",
-        "--debug",
-    ];
-    let fill = |part: &str| part.replace("<id>", id.as_str()).replace("<port>", &port.to_string());
-    if command.is_empty() {
-        DEFAULT.into_iter().map(fill).collect()
-    } else {
-        command.iter().map(|part| fill(part)).collect()
-    }
-}
-
-/// An image with its tag or digest. A bare name gets `:latest`; the older service appended it to tags as well.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ImageSource(String);
-
-impl ImageSource {
-    /// # Errors
-    /// [`Refusal::Malformed`] when it cannot be an image reference.
-    pub fn parse(text: &str) -> Result<Self, Refusal> {
-        const MAX: usize = 512;
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"./-_:@+".contains(&b);
-        let name = text.rsplit('/').next().unwrap_or_default();
-        let bare = name.split(['@', ':']).next().unwrap_or_default();
-        if text.len() > MAX
-            || !text.bytes().all(allowed)
-            || bare.is_empty()
-            || name.ends_with([':', '@'])
-            || text.starts_with(['/', '.', '-'])
-        {
-            return Err(Refusal::Malformed(format!(
-                "'{}' is not an image: write 'registry/name:tag' or 'registry/name@sha256:…'",
-                shown(text)
-            )));
-        }
-        Ok(Self(if name.len() == bare.len() {
-            format!("{text}:latest")
-        } else {
-            text.to_owned()
-        }))
-    }
-
-    /// The whole reference.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for ImageSource {
-    type Error = Refusal;
-    fn try_from(text: String) -> Result<Self, Refusal> {
-        Self::parse(&text)
-    }
-}
-
-impl From<ImageSource> for String {
-    fn from(image: ImageSource) -> String {
-        image.0
-    }
-}
-
-/// The name of an environment variable: letters, digits and underscores, not beginning with a digit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct EnvName(String);
-
-impl EnvName {
-    /// The name as written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for EnvName {
-    type Error = Refusal;
-    fn try_from(text: String) -> Result<Self, Refusal> {
-        let first = text
-            .bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-        if first && text.len() <= 253 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            Ok(Self(text))
-        } else {
-            Err(Refusal::bad_name(
-                &text,
-                "an environment variable's name has letters, digits and '_', and does not begin with a digit",
-            ))
-        }
-    }
-}
-
-impl From<EnvName> for String {
-    fn from(name: EnvName) -> String {
-        name.0
-    }
-}
-
-/// Amounts of CPU and memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Resources {
-    /// CPUs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpu: Option<Quantity>,
-    /// Bytes of memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory: Option<Quantity>,
-}
-
-impl Resources {
-    /// Whether nothing is said.
-    pub fn is_empty(&self) -> bool {
-        self.cpu.is_none() && self.memory.is_none()
-    }
-}
-
-/// A taint that does not keep the pod away, as Kubernetes writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Toleration {
-    /// The taint's key; absent means every key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// `Equal` or `Exists`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operator: Option<String>,
-    /// The taint's value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
-    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`; absent means every effect.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effect: Option<String>,
-}
-
-/// The user that a container runs as: a number, or `image` for the image's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "RunAsWire", into = "RunAsWire")]
-pub enum RunAs {
-    /// This user id.
-    User(u32),
-    /// What the image says.
-    Image,
-}
-
-impl Default for RunAs {
-    fn default() -> Self {
-        RunAs::User(1000)
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum RunAsWire {
-    Number(u32),
-    Word(String),
-}
-
-impl TryFrom<RunAsWire> for RunAs {
-    type Error = Refusal;
-    fn try_from(wire: RunAsWire) -> Result<Self, Refusal> {
-        match wire {
-            RunAsWire::Number(user) => Ok(RunAs::User(user)),
-            RunAsWire::Word(word) if word == "image" => Ok(RunAs::Image),
-            RunAsWire::Word(word) => Err(Refusal::bad_name(&word, "'run-as-user' is a user id or 'image'")),
-        }
-    }
-}
-
-impl From<RunAs> for RunAsWire {
-    fn from(run_as: RunAs) -> Self {
-        match run_as {
-            RunAs::User(user) => RunAsWire::Number(user),
-            RunAs::Image => RunAsWire::Word("image".to_owned()),
-        }
-    }
-}
-
-/// The pod security standard that an application's namespace enforces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Security {
-    /// Hardened: no root, no privilege escalation.
-    #[default]
-    Restricted,
-    /// Root inside the container is possible.
-    Baseline,
-}
-
-impl Security {
-    /// As the namespace's label says it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Security::Restricted => "restricted",
-            Security::Baseline => "baseline",
-        }
-    }
-}
-
-/// When an image is pulled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PullPolicy {
-    /// At every start.
-    Always,
-    /// When the node has none.
-    IfNotPresent,
-    /// Never: the node must have it.
-    Never,
-}
-
-impl PullPolicy {
-    /// As Kubernetes writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            PullPolicy::Always => "Always",
-            PullPolicy::IfNotPresent => "IfNotPresent",
-            PullPolicy::Never => "Never",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,31 +103,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_bare_name_gets_latest() {
-        for (given, kept) in [
-            ("andrewosh/example", "andrewosh/example:latest"),
-            ("host:5000/img", "host:5000/img:latest"),
-            ("repo/img:1.2", "repo/img:1.2"),
-            ("repo/img:latest", "repo/img:latest"),
-            ("repo/img@sha256:abc", "repo/img@sha256:abc"),
-        ] {
-            assert_eq!(ImageSource::parse(given).unwrap().as_str(), kept);
-        }
-        for bad in ["", "a b", "repo/", "repo/img:", "repo/:tag", "/img", "img\n"] {
-            assert!(ImageSource::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
     fn a_template_of_the_older_registry_reads_with_its_defaults() {
         let read =
             template(serde_json::json!({"name": "t", "image-name": "t", "image-source": "img", "port": 8080})).unwrap();
         assert_eq!(
-            (read.port, read.cull_timeout.get(), read.max_age.get()),
+            (read.workload.port, read.cull_timeout.get(), read.max_age.get()),
             (8080, 3_600_000, 21_600_000)
         );
         assert_eq!(
-            (read.run_as_user, read.security),
+            (read.workload.run_as, read.workload.security),
             (RunAs::User(1000), Security::Restricted)
         );
         let written = serde_json::to_value(&read).unwrap();
@@ -413,19 +129,5 @@ mod tests {
         assert!(more.unwrap_err().contains("'requests.memory' (2Gi)"));
         assert!(template(serde_json::json!({"name": "t", "image-source": "i", "port": 0})).is_err());
         assert!(template(serde_json::json!({"name": "t", "image-source": "i", "env": {"1A": "x"}})).is_err());
-    }
-
-    #[test]
-    fn the_default_command_is_the_old_one_filled_in() {
-        let id = ApplicationId::from_bytes([1; 16]);
-        assert_eq!(fill_command(&[], &id, 8888)[2], "--port=8888");
-        assert_eq!(
-            fill_command(&[], &id, 8888)[3],
-            format!("--NotebookApp.base_url='/user/{id}'")
-        );
-        assert_eq!(
-            fill_command(&["serve".into(), "<port>".into()], &id, 80),
-            ["serve", "80"]
-        );
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use domain::limits::CACHE;
-use domain::{Access, Caller, KeyName, KeyRecord, Scope};
+use domain::{Access, Caller, KeyRecord};
 use http::HeaderMap;
 use jiff::Timestamp;
 use store::Store;
@@ -67,11 +67,7 @@ impl Keys {
         };
         let sha256 = key_sha256(credential);
         if admin_key_sha256.is_some_and(|known| vault::same(known.as_bytes(), sha256.as_bytes())) {
-            let name = KeyName::parse("configured-admin")?;
-            return Ok(Caller::Key {
-                name,
-                scopes: [Scope::Admin].into(),
-            });
+            return Ok(Caller::ConfiguredAdmin);
         }
         let record = match self.remembered(&sha256) {
             Some(record) => Some(record),

@@ -1,15 +1,19 @@
 //! A request, as a handler sees it.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use api::{Code, Endpoint};
 use bytes::Bytes;
-use domain::limits::{IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN_OPEN};
+use domain::limits::{IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN_OPEN, MESSAGE_MAX};
 use domain::{ApplicationId, Caller, Look, Refusal};
 use http::HeaderMap;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use store::Binding;
 use tokio::time::Instant;
 
@@ -53,6 +57,11 @@ impl Call {
     /// When everything that this request does must be done, in mechanical time.
     pub fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Keeps an error that this request goes on in spite of, for its log line.
+    pub fn note(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
+        net::note(what, error);
     }
 
     /// The path parameter `name`, parsed.
@@ -114,7 +123,7 @@ impl Call {
             &self.body
         };
         let mut deserializer = serde_json::Deserializer::from_slice(text);
-        let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| unreadable(&error))?;
+        let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| unreadable(&error))?;
         deserializer.end().map_err(|error| not_json(&error))?;
         Ok(value)
     }
@@ -182,21 +191,49 @@ impl Call {
     }
 }
 
+/// What is written as a JSON object. Of an array, serde would take the entries for a struct's fields in their order.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields(PhantomData)).map(Object)
+    }
+}
+
 fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let inner = error.inner();
     if !inner.is_data() {
         return not_json(inner);
     }
-    let path = error.path().to_string();
+    let path = short(&error.path().to_string());
     let whole = inner.to_string();
     // serde_json appends the position, which says nothing to somebody who sent a well-formed document.
-    let why = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(why, _)| why);
+    let why = short(whole.rsplit_once(" at line ").map_or(whole.as_str(), |(why, _)| why));
     let detail = if path == "." {
         format!("The body is not as expected: {why}")
     } else {
         format!("'{path}' is not as expected: {why}")
     };
     Problem::new(Code::MalformedRequest, detail)
+}
+
+/// The beginning of a text that may quote what the caller sent.
+fn short(text: &str) -> String {
+    let mut short: String = text.chars().take(MESSAGE_MAX).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {

@@ -48,7 +48,7 @@ pub enum Launches {
 }
 
 /// A home cluster with its route proxy.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CellConfig {
     /// The name that its rows carry.

@@ -29,6 +29,6 @@ pub use page::PageAsk;
 pub use powers::{Nothing, Powers, Table, TableAndCells};
 pub use problem::Problem;
 pub use reply::Reply;
-pub use route::{Incoming, Mounted, Route};
+pub use route::{Incoming, Mounted, Route, api_deadline};
 pub use router::Router;
 pub use serve::{Error, serve, serve_rooms, serve_schedule};

@@ -275,8 +275,8 @@ impl Mounted {
     }
 }
 
-/// The deadline of an API request that comes in now.
+/// The deadline of an API request whose event is `age` old.
 #[expect(clippy::disallowed_methods, reason = "deadlines are mechanical time")]
-pub(crate) fn api_deadline() -> Instant {
-    Instant::now() + LOOK_MAX
+pub fn api_deadline(age: Duration) -> Instant {
+    Instant::now() + LOOK_MAX.saturating_sub(age)
 }

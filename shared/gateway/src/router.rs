@@ -8,8 +8,9 @@ use bytes::Bytes;
 use futures::future::join_all;
 use http::{Request, Response};
 use percent_encoding::percent_decode_str;
+use tokio::time::Instant;
 
-use crate::route::{Incoming, api_deadline};
+use crate::route::Incoming;
 use crate::{ConfigError, Edge, Mounted, Problem, Reply, Route};
 
 /// Every endpoint of some rooms, by path and method. A trailing slash is optional; what no route takes is 404 or 405
@@ -70,8 +71,8 @@ impl Router {
         join_all(self.mounted.iter().map(Mounted::warm)).await;
     }
 
-    /// Answers one request. `request_id` is a UUID; without one, one is made.
-    pub async fn answer(&self, request: RawRequest, request_id: Option<String>) -> Response<Bytes> {
+    /// Answers one request, which must be done by `deadline`. `request_id` is a UUID; without one, one is made.
+    pub async fn answer(&self, request: RawRequest, request_id: Option<String>, deadline: Instant) -> Response<Bytes> {
         let request_id = request_id.unwrap_or_else(|| self.edge.request_id());
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
@@ -85,7 +86,7 @@ impl Router {
             body,
             request_id: request_id.clone(),
             route_key,
-            deadline: api_deadline(),
+            deadline,
         };
         let Ok(found) = self.paths.at(bare) else {
             let problem = Problem::new(

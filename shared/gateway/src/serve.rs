@@ -1,18 +1,19 @@
 //! Endpoints as Lambda functions.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use api::Endpoint;
 use bytes::Bytes;
 use http::Request;
+use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt};
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::edge::Opening;
-use crate::route::Incoming;
+use crate::route::{Incoming, api_deadline};
 use crate::{Config, ConfigError, Edge, Route, Router};
 
 /// Why a function could not start, or went down.
@@ -42,7 +43,8 @@ pub fn serve_rooms(rooms: &[&[&'static Route]], stray: &'static Endpoint) -> Res
         lambda_http::run(lambda_http::service_fn(
             move |request: lambda_http::Request| async move {
                 let request_id = request.lambda_context_ref().map(|context| context.request_id.clone());
-                let answer = router.answer(raw(request), request_id).await;
+                let deadline = api_deadline(age_of(&request));
+                let answer = router.answer(raw(request), request_id, deadline).await;
                 Ok::<_, Error>(answer.map(text_or_binary))
             },
         ))
@@ -109,12 +111,22 @@ fn text_or_binary(body: Bytes) -> Body {
     }
 }
 
+/// How old the event is by API Gateway's clock, which a cold start adds to; nothing where it does not say.
+#[expect(clippy::disallowed_methods, reason = "how old an event is, is mechanical time")]
+fn age_of(request: &lambda_http::Request) -> Duration {
+    let began = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => u64::try_from(context.time_epoch).ok(),
+        _ => None,
+    };
+    let began = began.map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+    began
+        .and_then(|began| SystemTime::now().duration_since(began).ok())
+        .unwrap_or_default()
+}
+
 /// The function's own deadline less a margin, as an instant. Lambda gives it in milliseconds since the epoch.
 #[expect(clippy::disallowed_methods, reason = "deadlines are mechanical time")]
 fn deadline_of(context: &lambda_runtime::Context) -> Instant {
-    let left = context
-        .deadline()
-        .duration_since(std::time::SystemTime::now())
-        .unwrap_or_default();
+    let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
     Instant::now() + left.saturating_sub(SCHEDULE_MARGIN)
 }

@@ -1,8 +1,9 @@
 //! The loop: ask, do, record, ask again.
 
-use domain::limits::{LOOK_AGAIN, STEPS_MAX};
+use domain::limits::{LOOK_AGAIN, STEPS_MAX, WORK_MAX};
 use domain::{Application, Look, Next, due_after_failure, due_after_take, next};
 use jiff::{SignedDuration, Timestamp};
+use net::Scope;
 use store::{NextDue, Row, WriteError};
 
 use crate::{Error, Lifecycle};
@@ -15,26 +16,50 @@ pub(crate) enum Progress {
     Rest(Row<Application>),
 }
 
+/// Whose turn a look was.
+#[derive(Debug)]
+pub enum Turn {
+    /// This look brought the row on, or found that nothing was due.
+    Ours(Row<Application>),
+    /// Somebody else took the row first; this is what they made of it so far.
+    Theirs(Row<Application>),
+}
+
+impl Turn {
+    /// The row, whoever brought it on.
+    pub fn into_row(self) -> Row<Application> {
+        match self {
+            Turn::Ours(row) | Turn::Theirs(row) => row,
+        }
+    }
+}
+
 impl Lifecycle {
     /// Brings an application on as far as possible in this look, if it is due: of many lookers, the one whose take is
     /// first does the work and the others get the row as it is.
     ///
     /// # Errors
     /// [`Error`]; what was not recorded is done again by the next look.
-    pub async fn advance(&self, row: Row<Application>, look: &Look) -> Result<Row<Application>, Error> {
+    pub async fn advance(&self, row: Row<Application>, look: &Look) -> Result<Turn, Error> {
         if row.due_at.is_none_or(|due_at| due_at > look.now) {
-            return Ok(row);
+            return Ok(Turn::Ours(row));
         }
         let until = due_after_take(look.now, row.attempt);
         match self.store.take(&row, until, &step_of(look, "take")).await {
-            Ok(taken) => self.work(taken, look).await,
-            Err(WriteError::Overtaken) => self.reread(&row.value.id, look).await,
+            Ok(taken) => Ok(Turn::Ours(self.work(taken, look).await?)),
+            Err(WriteError::Overtaken) => Ok(Turn::Theirs(self.reread(&row.value.id, look).await?)),
             Err(WriteError::Store(error)) => Err(error.into()),
         }
     }
 
-    /// Does the steps of a row that this look has taken, up to a number of them.
-    pub(crate) async fn work(&self, mut row: Row<Application>, look: &Look) -> Result<Row<Application>, Error> {
+    /// Does the steps of a row that this look has taken: up to a number of them, and never for so long that somebody
+    /// else may have taken it.
+    pub(crate) async fn work(&self, row: Row<Application>, look: &Look) -> Result<Row<Application>, Error> {
+        let scope = Scope::current().unwrap_or_else(|| Scope::lasting(WORK_MAX));
+        net::within(scope.at_most(WORK_MAX), self.steps(row, look)).await
+    }
+
+    async fn steps(&self, mut row: Row<Application>, look: &Look) -> Result<Row<Application>, Error> {
         for number in 0..STEPS_MAX {
             let look = step_of(look, number);
             match self.step(row, &look).await? {
@@ -95,9 +120,10 @@ impl Lifecycle {
         next: &Application,
         look: &Look,
     ) -> Result<Progress, Error> {
+        // A take has counted this try already; only a launch begins without one.
         let due = NextDue {
-            at: due_after_failure(look.now, row.attempt),
-            attempt: row.attempt.saturating_add(1),
+            at: due_after_failure(look.now, row.attempt.saturating_sub(1)),
+            attempt: row.attempt.max(1),
         };
         self.recorded(row, next, due, look)
             .await

@@ -20,7 +20,7 @@ impl Lifecycle {
         let mut row = row;
         for number in 0..STOP_TRIES_MAX {
             if !row.value.is_live() {
-                return self.advance(row, look).await;
+                return Ok(self.advance(row, look).await?.into_row());
             }
             let reason = Reason::Stopped { by: by.to_owned() };
             let look_of_try = step_of(look, format!("stop-{number}"));
@@ -122,6 +122,10 @@ impl Lifecycle {
         let State::Ending { ended, .. } = &row.value.state else {
             return Ok(Progress::Rest(row));
         };
+        if let Some(at) = row.value.makers_done_at().filter(|at| look.now < *at) {
+            let again = at_step(&row.value, EndingStep::Route);
+            return self.record_and_rest(&row, &again, at, look).await;
+        }
         let last = Application {
             state: State::Ended { ended: ended.clone() },
             ..row.value.clone()

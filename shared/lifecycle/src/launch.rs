@@ -1,7 +1,7 @@
 //! The launch itself.
 
 use domain::{Application, ApplicationId, Look, due_after_take};
-use store::{Binding, Launched, Row};
+use store::{Binding, Bound, Launched, Row};
 
 use crate::advance::step_of;
 use crate::{Error, Lifecycle};
@@ -32,39 +32,63 @@ impl Lifecycle {
     ) -> Result<LaunchAnswer, Error> {
         self.home(application)?;
         let due_at = due_after_take(look.now, 0);
-        match self
+        let launched = self
             .store
             .launch(application, due_at, &step_of(look, "launch"), binding)
-            .await?
-        {
-            Launched::Written(row) => Ok(LaunchAnswer::Launched(Box::new(self.begin(row, look).await))),
-            Launched::Bound(bound) => {
-                if binding.is_some_and(|asked| asked.body_sha256 != bound.body_sha256) {
-                    return Ok(LaunchAnswer::KeyReused);
-                }
-                self.replay(&bound.made, look).await
-            }
+            .await?;
+        match (launched, binding) {
+            (Launched::Written(row), _) => Ok(LaunchAnswer::Launched(Box::new(self.begin(row, look).await))),
+            (Launched::Bound(bound), Some(asked)) => self.replay(&bound, asked, look).await,
+            (Launched::Bound(_), None) => Ok(LaunchAnswer::KeyReused),
+        }
+    }
+
+    /// What an `Idempotency-Key` made before, if anything: for a launch whose template has gone since.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn launched_before(&self, asked: &Binding, look: &Look) -> Result<Option<LaunchAnswer>, Error> {
+        match self.store.binding(asked, look.now).await? {
+            Some(bound) => self.replay(&bound, asked, look).await.map(Some),
+            None => Ok(None),
         }
     }
 
     /// The row was written, so the launch stands, whatever happens to its first step.
     async fn begin(&self, row: Row<Application>, look: &Look) -> Row<Application> {
         let written = row.clone();
-        self.work(row, look).await.unwrap_or(written)
+        self.work(row, look).await.unwrap_or_else(|error| {
+            net::note("beginning a launch", &error);
+            written
+        })
     }
 
-    /// The same key and body again: the same application, brought on if its first launcher left it.
-    async fn replay(&self, made: &str, look: &Look) -> Result<LaunchAnswer, Error> {
-        let Ok(id) = ApplicationId::parse(made) else {
+    /// The same key again: with the same body the same application, brought on if its first launcher left it.
+    async fn replay(&self, bound: &Bound, asked: &Binding, look: &Look) -> Result<LaunchAnswer, Error> {
+        if asked.body_sha256 != bound.body_sha256 {
+            return Ok(LaunchAnswer::KeyReused);
+        }
+        let Ok(id) = ApplicationId::parse(&bound.made) else {
             return Ok(LaunchAnswer::KeyEnded);
         };
         match self.store.application(&id, look.now).await? {
             Some(row) if row.value.is_live() => {
-                let written = row.clone();
-                let row = self.advance(row, look).await.unwrap_or(written);
+                let row = self.advance_or_keep(row, look).await;
                 Ok(LaunchAnswer::Launched(Box::new(row)))
             }
             _ => Ok(LaunchAnswer::KeyEnded),
+        }
+    }
+
+    /// Brings a row on where it is due; a failure leaves it as it was read, for the next look.
+    pub async fn advance_or_keep(&self, row: Row<Application>, look: &Look) -> Row<Application> {
+        let read = row.clone();
+        match self.advance(row, look).await {
+            Ok(turn) => turn.into_row(),
+            Err(error) => {
+                net::note("bringing an application on", &error);
+                read
+            }
         }
     }
 }

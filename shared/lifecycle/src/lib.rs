@@ -25,6 +25,7 @@ use routes::Routes;
 use store::{Row, Store};
 use thiserror::Error;
 
+pub use advance::Turn;
 pub use launch::LaunchAnswer;
 
 /// A home cluster with its route proxy, ready to be called.

@@ -43,6 +43,7 @@ impl Lifecycle {
         error: ClusterError,
         look: &Look,
     ) -> Result<Progress, Error> {
+        net::note("making the objects", &error);
         let reason = match error {
             ClusterError::OutOfTime => return self.record_and_rest(&row, &row.value.clone(), soon(look), look).await,
             ClusterError::Refused { message } => Reason::ObjectRefused { message },
@@ -50,7 +51,7 @@ impl Lifecycle {
             ClusterError::Terminating => Reason::NamespaceGone,
             ClusterError::Unreachable(_) | ClusterError::Identity { .. } | ClusterError::Rejected(_) => {
                 let next = Application {
-                    waiting: Some(Reason::ClusterUnreachable),
+                    waiting: Some(unusable(&error)),
                     ..row.value.clone()
                 };
                 return self.record_failure(&row, &next, look).await;
@@ -74,5 +75,17 @@ impl Lifecycle {
         };
         let (row, ours) = self.recorded(&row, &tombstone, due, look).await?;
         Ok(if ours { Progress::On(row) } else { Progress::Rest(row) })
+    }
+}
+
+/// Why the cluster could not be used, in words for people.
+pub(crate) fn unusable(error: &ClusterError) -> Reason {
+    match error {
+        ClusterError::Identity { .. } | ClusterError::Rejected(_) => Reason::ClusterUnusable,
+        ClusterError::Unreachable(_)
+        | ClusterError::OutOfTime
+        | ClusterError::Refused { .. }
+        | ClusterError::NotOurs
+        | ClusterError::Terminating => Reason::ClusterUnreachable,
     }
 }

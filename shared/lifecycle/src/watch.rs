@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use store::{NextDue, Row};
 
 use crate::advance::{Progress, soon};
+use crate::start::unusable;
 use crate::{Error, HomeCell, Lifecycle};
 
 impl Lifecycle {
@@ -20,13 +21,13 @@ impl Lifecycle {
             Err(error) => {
                 net::note("looking at the pod", &error);
                 if look.now >= row.value.launch_deadline() {
-                    let last = Some(Box::new(Reason::ClusterUnreachable));
+                    let last = Some(Box::new(unusable(&error)));
                     return self
                         .entomb(row, Outcome::Failed, Reason::DeadlinePassed { last }, look)
                         .await;
                 }
                 let next = Application {
-                    waiting: Some(Reason::ClusterUnreachable),
+                    waiting: Some(unusable(&error)),
                     ..row.value.clone()
                 };
                 return self.record_failure(&row, &next, look).await;

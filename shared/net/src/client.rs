@@ -41,14 +41,15 @@ impl Client {
     ///
     /// Each attempt has the peer's time-out, clipped to the deadline of the current [`Scope`]. A write (neither `GET`
     /// nor `HEAD`) to a cluster or a proxy begins only with its whole time-out left, because what it makes cannot
-    /// depend on a row of ours: after the deadline somebody else may already be acting.
+    /// depend on a row of ours: after the deadline somebody else may already be acting. Calls to either end the table's
+    /// time-out before the deadline.
     ///
     /// # Errors
     /// Those of the last attempt, except that [`Error::OutOfTime`] always means that nothing was sent.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         check_address(request.uri())?;
         let scope = Scope::current().unwrap_or_else(|| Scope::lasting(DEFAULT_SPAN));
-        if !self.may_begin(&request, scope.left()) {
+        if !self.may_begin(&request, self.left(&scope)) {
             return Err(Error::OutOfTime);
         }
         let mut pauses = retry::pauses();
@@ -60,13 +61,22 @@ impl Client {
             let Some(pause) = pauses.next().map(|pause| pause.max(least)) else {
                 return outcome;
             };
-            if !self.may_begin(&request, scope.left().saturating_sub(pause)) {
+            if !self.may_begin(&request, self.left(&scope).saturating_sub(pause)) {
                 return outcome;
             }
             tokio::time::sleep(pause).await;
-            if !self.may_begin(&request, scope.left()) {
+            if !self.may_begin(&request, self.left(&scope)) {
                 return outcome;
             }
+        }
+    }
+
+    /// What this peer may still use of the scope. Calls to a cluster or a proxy leave the table's time-out free: what
+    /// they did must be recorded.
+    fn left(&self, scope: &Scope) -> Duration {
+        match self.peer {
+            Peer::Cluster | Peer::Proxy => scope.left().saturating_sub(self.settings.timeouts.store),
+            Peer::Store | Peer::Platform => scope.left(),
         }
     }
 
@@ -82,7 +92,7 @@ impl Client {
 
     async fn attempt(&self, scope: &Scope, request: &Request<Bytes>) -> Result<Response<Bytes>, Error> {
         scope.count(self.peer);
-        let span = self.timeout().min(scope.left());
+        let span = self.timeout().min(self.left(scope));
         tokio::time::timeout(span, self.exchange(request))
             .await
             .map_err(|_| Error::TimedOut)?

@@ -68,6 +68,15 @@ impl Scope {
         Scope::until(now.checked_add(span).unwrap_or(now))
     }
 
+    /// This scope with an earlier deadline, `span` from now at most; counters and notes are shared.
+    pub fn at_most(&self, span: Duration) -> Scope {
+        let earlier = Scope::lasting(span).deadline.min(self.deadline);
+        Scope {
+            deadline: earlier,
+            ..self.clone()
+        }
+    }
+
     /// The scope of the task that asks, if it runs [`within`] one.
     pub fn current() -> Option<Scope> {
         CURRENT.try_with(Scope::clone).ok()

@@ -125,6 +125,7 @@ impl Store {
     }
 
     /// Takes a due row: from now on somebody else takes over at `due_at`. Of many takers of one version one succeeds.
+    /// A take counts as a try until something is recorded, so that a row that kills whoever takes it backs off too.
     ///
     /// # Errors
     /// [`WriteError::Overtaken`] for the others.
@@ -137,7 +138,7 @@ impl Store {
         let standing = Standing::Due {
             at: due_at,
             since: row.due_since.unwrap_or(due_at),
-            attempt: row.attempt,
+            attempt: row.attempt.saturating_add(1),
         };
         self.replace(row, &row.value, standing, look).await
     }

@@ -1,5 +1,7 @@
 //! What an `Idempotency-Key` is bound to.
 
+use jiff::Timestamp;
+
 use crate::items::{BindingItem, decode};
 use crate::keys::Key;
 use crate::{Error, Store};
@@ -42,14 +44,13 @@ impl From<BindingItem> for Bound {
 }
 
 impl Store {
-    /// AP15 What `key` of `caller` on `route` is bound to. One that has expired may still be there; the next launch
-    /// with it replaces it.
+    /// AP15 What a key is bound to at `now`.
     ///
     /// # Errors
     /// As for every read.
-    pub async fn binding(&self, caller: &str, route: &str, key: &str) -> Result<Option<Bound>, Error> {
-        let item = self.get(&Key::binding(caller, route, key)).await?;
-        item.map(|item| decode::<BindingItem>(item).map(Bound::from))
-            .transpose()
+    pub async fn binding(&self, asked: &Binding, now: Timestamp) -> Result<Option<Bound>, Error> {
+        let item = self.get(&asked.row()).await?;
+        let item = item.map(decode::<BindingItem>).transpose()?;
+        Ok(item.filter(|item| !item.is_forgotten(now)).map(Bound::from))
     }
 }

@@ -223,6 +223,10 @@ pub(crate) struct BindingItem {
 }
 
 impl BindingItem {
+    pub(crate) fn is_forgotten(&self, now: Timestamp) -> bool {
+        self.forget_at <= now.as_second()
+    }
+
     pub(crate) fn new(key: &Key, body_sha256: &str, made: &str, look: &Look) -> BindingItem {
         BindingItem {
             head: Head::new(key, Kind::Idempotency, FIRST_VERSION, look),

@@ -7,7 +7,7 @@ mod resources;
 
 use std::collections::BTreeMap;
 
-use domain::{Application, InstallationId, NewApplication};
+use domain::{Application, InstallationId, Workload};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::owner::Owner;
@@ -30,7 +30,7 @@ pub struct ProxyPlace {
 pub(crate) struct Plan<'a> {
     pub(crate) owner: Owner<'a>,
     pub(crate) template: &'a str,
-    pub(crate) run: &'a NewApplication,
+    pub(crate) run: &'a Workload,
     pub(crate) proxy: &'a ProxyPlace,
 }
 

@@ -1,9 +1,9 @@
 //! The pod: one container that runs what the template says.
 
-use domain::{NewApplication, RunAs, fill_command};
+use domain::{RunAs, Workload, fill_command};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EnvVar, LocalObjectReference, Pod, PodSpec, Probe, SeccompProfile,
-    SecurityContext, TCPSocketAction, Toleration,
+    Capabilities, Container, ContainerPort, EnvVar, Pod, PodSpec, Probe, SeccompProfile, SecurityContext,
+    TCPSocketAction, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -30,7 +30,6 @@ pub(crate) fn pod(plan: &Plan<'_>) -> Pod {
     labels.extend(text_map([("name", POD), ("id", plan.owner.application.as_str())]));
     let image_name = run.image_name.as_deref().unwrap_or(plan.template);
     labels.extend(label_value(image_name).map(|value| ("templateName".to_owned(), value)));
-    let secret = |name: &String| LocalObjectReference { name: name.clone() };
     Pod {
         metadata,
         spec: Some(PodSpec {
@@ -46,7 +45,6 @@ pub(crate) fn pod(plan: &Plan<'_>) -> Pod {
             node_selector: Some(run.node_selector.clone()).filter(|selector| !selector.is_empty()),
             tolerations: Some(run.tolerations.iter().map(toleration).collect::<Vec<_>>())
                 .filter(|tolerations| !tolerations.is_empty()),
-            image_pull_secrets: run.pull_secret.as_ref().map(|name| vec![secret(name)]),
             ..Default::default()
         }),
         status: None,
@@ -90,7 +88,7 @@ fn container(plan: &Plan<'_>) -> Container {
 }
 
 /// Without `runAsNonRoot` only where the template asks for `baseline` and leaves the user to the image, or chooses 0.
-fn security_context(run: &NewApplication) -> SecurityContext {
+fn security_context(run: &Workload) -> SecurityContext {
     let (user, non_root) = match (run.run_as, run.security) {
         (RunAs::User(0), _) => (Some(0), None),
         (RunAs::User(user), _) => (Some(user.into()), Some(true)),
@@ -191,7 +189,7 @@ mod tests {
                 "image-name": "repo/the image", "command": ["serve", "/user/<id>", "<port>"], "port": 80,
                 "env": {"A": "1", "B": "<id>"}, "node-selector": {"pool": "users"},
                 "tolerations": [{"key": "dedicated", "operator": "Equal", "value": "user", "effect": "NoSchedule"}],
-                "image-pull-policy": "IfNotPresent", "image-pull-secret": "registry",
+                "image-pull-policy": "IfNotPresent",
                 "limits": {"memory": "1Gi"}, "requests": {"cpu": "500m"},
             }),
             pod,
@@ -203,7 +201,6 @@ mod tests {
             spec["tolerations"],
             json!([{"key": "dedicated", "operator": "Equal", "value": "user", "effect": "NoSchedule"}])
         );
-        assert_eq!(spec["imagePullSecrets"], json!([{"name": "registry"}]));
         assert_eq!(container["command"], json!(["serve", format!("/user/{ID}"), "80"]));
         assert_eq!(
             container["env"],

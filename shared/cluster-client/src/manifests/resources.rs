@@ -1,6 +1,6 @@
 //! How much a container may use and what is kept free for it.
 
-use domain::{NewApplication, Quantity};
+use domain::{Quantity, Workload};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource;
 
@@ -38,7 +38,7 @@ const MEMORY: Defaults = Defaults {
 };
 
 /// Limits and requests of both resources, always: without them a pod could take its node's neighbours' share.
-pub(super) fn requirements(run: &NewApplication) -> ResourceRequirements {
+pub(super) fn requirements(run: &Workload) -> ResourceRequirements {
     let cpu = settle(run.limits.cpu.as_ref(), run.requests.cpu.as_ref(), &CPU);
     let memory = settle(run.limits.memory.as_ref(), run.requests.memory.as_ref(), &MEMORY);
     let both = |cpu: Amount<'_>, memory: Amount<'_>| {
