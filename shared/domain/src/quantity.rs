@@ -97,8 +97,10 @@ fn factor(suffix: &str) -> Option<f64> {
 
 fn suggestion(text: &str, suffix: &str) -> String {
     let number = &text[..text.len() - suffix.len()];
-    let letter = suffix.trim().chars().next().map(|c| c.to_ascii_uppercase());
-    match letter {
+    let mut letters = suffix.trim().chars().map(|c| c.to_ascii_uppercase());
+    // An 'e' before a figure is an exponent, and no unit was meant by it.
+    let exponent = suffix.len() > 1 && suffix[1..].starts_with(|c: char| c.is_ascii_digit());
+    match letters.next().filter(|_| !exponent) {
         Some(unit) if "KMGTPE".contains(unit) => {
             let decimal = if unit == 'K' { 'k' } else { unit };
             format!("write '{number}{unit}i' (powers of 1024) or '{number}{decimal}' (powers of 1000)")
@@ -158,6 +160,11 @@ mod tests {
         assert_eq!(
             refusal,
             "'512MB' is not a quantity: write '512Mi' (powers of 1024) or '512M' (powers of 1000)"
+        );
+        let exponent = Quantity::parse("1.5e3Mi").unwrap_err().to_string();
+        assert!(
+            exponent.ends_with("write '512Mi' of memory or '500m' of CPU"),
+            "{exponent}"
         );
         assert!(
             Quantity::parse("512kb")

@@ -111,6 +111,10 @@ fn text_or_binary(body: Bytes) -> Body {
     }
 }
 
+/// How old an event may be taken to be. More than a cold start takes is a clock that differs, or an emulator that gives
+/// no time.
+const AGE_MAX: Duration = Duration::from_secs(10);
+
 /// How old the event is by API Gateway's clock, which a cold start adds to; nothing where it does not say.
 #[expect(clippy::disallowed_methods, reason = "how old an event is, is mechanical time")]
 fn age_of(request: &lambda_http::Request) -> Duration {
@@ -119,9 +123,8 @@ fn age_of(request: &lambda_http::Request) -> Duration {
         _ => None,
     };
     let began = began.map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
-    began
-        .and_then(|began| SystemTime::now().duration_since(began).ok())
-        .unwrap_or_default()
+    let age = began.and_then(|began| SystemTime::now().duration_since(began).ok());
+    age.unwrap_or_default().min(AGE_MAX)
 }
 
 /// The function's own deadline less a margin, as an instant. Lambda gives it in milliseconds since the epoch.
