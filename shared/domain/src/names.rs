@@ -19,7 +19,7 @@ macro_rules! name {
             pub const RULE: &'static str = $rule;
 
             /// # Errors
-            /// [`Refusal::BadName`] with the rule when `text` is not of it.
+            /// [`Refusal::Malformed`] with the rule when `text` is not of it.
             pub fn parse(text: &str) -> Result<Self, Refusal> {
                 if $check(text) {
                     Ok(Self(text.to_owned()))

@@ -39,7 +39,7 @@ impl Lifecycle {
     /// first does the work and the others get the row as it is.
     ///
     /// # Errors
-    /// [`Error`]; what was not recorded is done again by the next look.
+    /// [`enum@Error`]; what was not recorded is done again by the next look.
     pub async fn advance(&self, row: Row<Application>, look: &Look) -> Result<Turn, Error> {
         if row.due_at.is_none_or(|due_at| due_at > look.now) {
             return Ok(Turn::Ours(row));

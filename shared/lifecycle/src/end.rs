@@ -36,7 +36,7 @@ impl Lifecycle {
     /// installation that starts beside a table it has not looked after for a while.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`enum@Error`].
     pub async fn fail_if_lost(&self, row: Row<Application>, look: &Look) -> Result<Row<Application>, Error> {
         let (Some(uid), true) = (row.value.namespace_uid(), row.value.is_live()) else {
             return Ok(row);
