@@ -2,6 +2,7 @@
 
 use domain::limits::{LOOK_AGAIN, STEPS_MAX, WORK_MAX};
 use domain::{Application, Look, Next, due_after_failure, due_after_take, next};
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use net::Scope;
 use store::{NextDue, Row, WriteError};
@@ -70,15 +71,16 @@ impl Lifecycle {
         Ok(row)
     }
 
+    /// Each step is boxed: together they would take much of a thread's stack.
     async fn step(&self, row: Row<Application>, look: &Look) -> Result<Progress, Error> {
         match next(&row.value, look.now) {
-            Next::MakeObjects => self.make_objects(row, look).await,
-            Next::ObservePod => self.observe_pod(row, look).await,
-            Next::AskLastUse => self.ask_last_use(row, look).await,
-            Next::Entomb(outcome, reason) => self.entomb(row, outcome, reason, look).await,
-            Next::RemoveRoute => self.remove_route(row, look).await,
-            Next::DeleteNamespace => self.delete_namespace(row, look).await,
-            Next::AwaitGone => self.await_gone(row, look).await,
+            Next::MakeObjects => self.make_objects(row, look).boxed().await,
+            Next::ObservePod => self.observe_pod(row, look).boxed().await,
+            Next::AskLastUse => self.ask_last_use(row, look).boxed().await,
+            Next::Entomb(outcome, reason) => self.entomb(row, outcome, reason, look).boxed().await,
+            Next::RemoveRoute => self.remove_route(row, look).boxed().await,
+            Next::DeleteNamespace => self.delete_namespace(row, look).boxed().await,
+            Next::AwaitGone => self.await_gone(row, look).boxed().await,
             Next::Nothing => Ok(Progress::Rest(row)),
         }
     }

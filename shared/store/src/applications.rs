@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Application, ApplicationId, Look};
+use futures::FutureExt;
 use jiff::Timestamp;
 
 use crate::error::Cause;
@@ -111,6 +112,7 @@ impl Store {
             .expression_attribute_values(":pk", AttributeValue::S(key.pk))
             .limit(ROWS_MAX)
             .send()
+            .boxed()
             .await?;
         let own = |item: &Item| {
             item.get("sk")

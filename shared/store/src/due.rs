@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Due, Lane, limits};
+use futures::FutureExt;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -43,6 +44,7 @@ impl Store {
             .expression_attribute_values(":until", AttributeValue::S(until))
             .limit(limits::DUE_PAGE as i32)
             .send()
+            .boxed()
             .await?;
         let more = answer.last_evaluated_key.is_some();
         let entries = answer.items.unwrap_or_default().into_iter().map(decode::<DueEntry>);

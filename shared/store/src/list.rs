@@ -4,7 +4,7 @@ use std::iter::successors;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Application, ApplicationId, Status, TemplateName, limits};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use crate::error::Cause;
@@ -126,7 +126,7 @@ impl Store {
                 .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()))
                 .limit(FILTERED_MAX as i32);
         }
-        let answer = request.send().await?;
+        let answer = request.send().boxed().await?;
         let key = |mut item: crate::items::Item| match item.remove(sort_key) {
             Some(AttributeValue::S(key)) => Ok(key),
             _ => Err(Error::corrupt("list", "an entry without a sort key")),

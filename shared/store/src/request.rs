@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::error::{CONDITION_FAILED, Cause};
 use crate::items::Item;
@@ -113,7 +113,7 @@ impl Store {
     /// One row, strongly consistent.
     pub(crate) async fn get(&self, key: &Key) -> Result<Option<Item>, Error> {
         let request = self.client.get_item().table_name(&*self.table).consistent_read(true);
-        let answer = request.set_key(Some(attributes(key))).send().await?;
+        let answer = request.set_key(Some(attributes(key))).send().boxed().await?;
         Ok(answer.item)
     }
 
@@ -133,6 +133,7 @@ impl Store {
             .set_expression_attribute_values(write.condition.values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
+            .boxed()
             .await;
         match sent {
             Ok(_) => Ok(Outcome::Done),
@@ -161,6 +162,7 @@ impl Store {
             .set_expression_attribute_values(condition.values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
+            .boxed()
             .await;
         match sent {
             Ok(_) => Ok(Outcome::Done),
@@ -190,6 +192,7 @@ impl Store {
             .set_transact_items(Some(puts?))
             .client_request_token(token)
             .send()
+            .boxed()
             .await;
         match sent {
             Ok(_) => Ok(writes.iter().map(|_| Outcome::Done).collect()),
@@ -236,6 +239,7 @@ impl Store {
                 .batch_get_item()
                 .request_items(&*self.table, asked.build().map_err(Error::unbuilt)?)
                 .send()
+                .boxed()
                 .await?;
             found.extend(answer.responses.into_iter().flat_map(HashMap::into_values).flatten());
             let left = answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values);

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType, TableDescription, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
+use futures::FutureExt;
 
 use crate::error::Cause;
 use crate::schema::{Index, TABLE};
@@ -40,7 +41,14 @@ impl Store {
     }
 
     async fn describe(&self) -> Result<Option<TableDescription>, Error> {
-        match self.client.describe_table().table_name(&*self.table).send().await {
+        match self
+            .client
+            .describe_table()
+            .table_name(&*self.table)
+            .send()
+            .boxed()
+            .await
+        {
             Ok(answer) => Ok(answer.table),
             Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(error.into()),
@@ -62,7 +70,7 @@ impl Store {
                 .attribute_definitions(string(index.sort_key)?)
                 .global_secondary_indexes(secondary(index)?);
         }
-        match request.send().await {
+        match request.send().boxed().await {
             Ok(_) => Ok(()),
             // Another process was first.
             Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
@@ -76,6 +84,7 @@ impl Store {
             .describe_time_to_live()
             .table_name(&*self.table)
             .send()
+            .boxed()
             .await?;
         let status = answer
             .time_to_live_description
@@ -89,7 +98,7 @@ impl Store {
             .build()
             .map_err(Error::unbuilt)?;
         let request = self.client.update_time_to_live().table_name(&*self.table);
-        request.time_to_live_specification(wanted).send().await?;
+        request.time_to_live_specification(wanted).send().boxed().await?;
         Ok(())
     }
 }
