@@ -1,0 +1,159 @@
+//! What each endpoint is asked, and what it must answer.
+
+mod applications;
+mod others;
+mod templates;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use api::{Code, Endpoint};
+use domain::{KeyName, KeyRecord, Look, Scope};
+use futures::future::BoxFuture;
+use net::Peer;
+use tests::{Answer, App, Http, Launched};
+
+/// The template that most cases use; it runs.
+pub const NOTEBOOK: &str = "notebook";
+/// A template whose image cannot be pulled.
+pub const BROKEN: &str = "broken";
+/// A key with the scope `admin` that stands in the table; the installation's own stands in its configuration.
+pub const ADMIN: &str = "a-second-admins-key";
+/// An id that no application has.
+pub const UNKNOWN_ID: &str = "00000000000000000000000000000000";
+/// More than a row rests between two looks at it.
+pub const REST: Duration = Duration::from_secs(2);
+
+/// One question to one endpoint.
+pub struct Case {
+    /// Who is asked.
+    pub endpoint: &'static Endpoint,
+    /// What must come back.
+    pub expected: Expected,
+    /// What is out of the ordinary meanwhile.
+    pub setting: Setting,
+    /// How it is asked.
+    pub play: Play,
+}
+
+/// What must come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// What was asked for, with this status.
+    Success(u16),
+    /// This problem.
+    Refusal(Code),
+    /// The refusal of a caller without the right key.
+    Unauthorised,
+}
+
+/// What is out of the ordinary for the endpoint that is asked, and for nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Nothing.
+    Usual,
+    /// Launches need a key.
+    KeyedLaunches,
+    /// No cell is configured.
+    NoCells,
+    /// The first answer to everything that is made in the cluster is lost.
+    LosingCluster,
+    /// The cluster refuses pods.
+    RefusingCluster,
+    /// Others write every row first.
+    Overtaking,
+}
+
+/// How an endpoint is asked. What it takes to ask it is done through the installation itself.
+#[derive(Clone, Copy)]
+pub enum Play {
+    /// Over HTTP, through the given client.
+    Http(for<'a> fn(&'a App, &'a Http) -> BoxFuture<'a, Answer>),
+    /// By the schedule, with the event that this gives.
+    Run(for<'a> fn(&'a App) -> BoxFuture<'a, &'static str>),
+}
+
+impl Case {
+    fn success(
+        endpoint: &'static Endpoint,
+        status: u16,
+        play: for<'a> fn(&'a App, &'a Http) -> BoxFuture<'a, Answer>,
+    ) -> Self {
+        Self::new(endpoint, Expected::Success(status), Play::Http(play))
+    }
+
+    fn refusal(
+        endpoint: &'static Endpoint,
+        code: Code,
+        play: for<'a> fn(&'a App, &'a Http) -> BoxFuture<'a, Answer>,
+    ) -> Self {
+        Self::new(endpoint, Expected::Refusal(code), Play::Http(play))
+    }
+
+    fn unauthorised(endpoint: &'static Endpoint, play: for<'a> fn(&'a App, &'a Http) -> BoxFuture<'a, Answer>) -> Self {
+        Self::new(endpoint, Expected::Unauthorised, Play::Http(play))
+    }
+
+    fn run(endpoint: &'static Endpoint, play: for<'a> fn(&'a App) -> BoxFuture<'a, &'static str>) -> Self {
+        Self::new(endpoint, Expected::Success(200), Play::Run(play))
+    }
+
+    fn new(endpoint: &'static Endpoint, expected: Expected, play: Play) -> Self {
+        Self {
+            endpoint,
+            expected,
+            setting: Setting::Usual,
+            play,
+        }
+    }
+
+    fn with(self, setting: Setting) -> Self {
+        Self { setting, ..self }
+    }
+
+    /// In words, for messages.
+    pub fn name(&self) -> String {
+        format!("{} {:?} {:?}", self.endpoint.id, self.expected, self.setting)
+    }
+}
+
+/// Every case.
+pub fn all() -> Vec<Case> {
+    [applications::cases(), templates::cases(), others::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Writes the templates and the key that cases use.
+pub async fn prepare(app: &App) {
+    let lifecycle = app.adapter().lifecycle().unwrap();
+    let record = KeyRecord {
+        name: KeyName::parse("second-admin").unwrap(),
+        scopes: [Scope::Admin].into(),
+        expires_at: None,
+    };
+    let look = Look {
+        now: app.now(),
+        by: "test".to_owned(),
+    };
+    let sha256 = vault::sha256_hex(ADMIN.as_bytes());
+    assert!(lifecycle.store().put_key(&sha256, &record, &look).await.unwrap());
+    app.template(NOTEBOOK, "layby/notebook:1").await;
+    app.template(BROKEN, "layby/pull-error:1").await;
+}
+
+/// A word that was not used before, long enough for an `Idempotency-Key` of anybody.
+fn fresh(what: &str) -> String {
+    static USED: AtomicUsize = AtomicUsize::new(0);
+    format!("{what}-{:020}", USED.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A launch of which nothing is made yet: its cluster was out of reach.
+async fn pending(app: &App) -> Launched {
+    app.outages().begin(Peer::Cluster);
+    let launched = app.launch(NOTEBOOK).await;
+    app.outages().end(Peer::Cluster);
+    app.advance(REST).await;
+    launched
+}

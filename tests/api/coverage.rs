@@ -1,0 +1,201 @@
+//! No endpoint lacks its cases, and each case goes as it must, with and without a trailing slash.
+
+use std::collections::BTreeSet;
+
+use api::{Code, ENDPOINTS, Endpoint};
+use domain::Access;
+use net::Peer;
+use serde_json::{Value, json};
+use tests::{Answer, App, Http};
+
+use crate::cases::{Case, Expected, NOTEBOOK, Play, Setting, UNKNOWN_ID, all, prepare};
+use crate::own::Own;
+use crate::settings;
+
+/// Fields whose values differ from one answer to the next.
+const VOLATILE: [&str; 8] = [
+    "id",
+    "token",
+    "location",
+    "instance",
+    "timestamp",
+    "time-created",
+    "time-modified",
+    "reason",
+];
+
+#[test]
+fn every_endpoint_has_its_success_its_refusals_and_its_unauthorised_case() {
+    let cases = all();
+    let mut lacking = BTreeSet::new();
+    for endpoint in ENDPOINTS {
+        let own: Vec<Expected> = of(&cases, endpoint).map(|case| case.expected).collect();
+        if !own.iter().any(|expected| matches!(expected, Expected::Success(_))) {
+            lacking.insert(format!("{} has no success", endpoint.id));
+        }
+        for code in endpoint.problems {
+            if !own.contains(&Expected::Refusal(*code)) {
+                lacking.insert(format!("{} has no {code:?}", endpoint.id));
+            }
+        }
+        let is_keyed = !matches!(endpoint.access, Access::Open | Access::Schedule);
+        if is_keyed && !own.contains(&Expected::Unauthorised) {
+            lacking.insert(format!("{} has no unauthorised case", endpoint.id));
+        }
+    }
+    assert!(lacking.is_empty(), "{lacking:#?}");
+}
+
+#[test]
+fn every_refusal_that_is_asked_for_stands_in_its_descriptor() {
+    for case in all() {
+        if let Expected::Refusal(code) = case.expected {
+            let declared = case.endpoint.problems.contains(&code) || Code::EDGE.contains(&code);
+            assert!(declared, "{} does not declare {code:?}", case.endpoint.id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_case_goes_as_it_must_with_and_without_a_trailing_slash() {
+    App::run(async |app| {
+        prepare(app).await;
+        for case in all() {
+            let own = open(app, &case).await;
+            match case.play {
+                Play::Run(event) => hold(&case, &own.run(event(app).await).await),
+                Play::Http(ask) => {
+                    let door = if case.setting == Setting::Usual {
+                        app.http()
+                    } else {
+                        &own.http
+                    };
+                    let bare = ask(app, door).await;
+                    hold(&case, &bare);
+                    let slashed = ask(app, &door.slashed()).await;
+                    hold(&case, &slashed);
+                    assert_eq!(masked(bare.json()), masked(slashed.json()), "{}", case.name());
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_endpoint_refuses_a_body_over_1_mib_before_anything_else() {
+    App::run(async |app| {
+        for endpoint in ENDPOINTS {
+            let Some((method, paths)) = endpoint.http() else {
+                continue;
+            };
+            for path in paths {
+                let path = path.replace(['{', '}'], "");
+                let ask = app.ask(method.as_str().parse().unwrap(), &path);
+                let detail = ask.body(vec![b' '; 1024 * 1024 + 1]).await.problem(413, "bodyTooLarge");
+                assert_eq!(detail, "The body has 1048577 bytes, at most 1048576 are allowed");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_its_table_every_endpoint_that_needs_one_answers_503_and_when_to_come_back() {
+    App::run(async |app| {
+        app.outages().begin(Peer::Store);
+        let body = json!({ "template-name": NOTEBOOK });
+        for endpoint in ENDPOINTS.iter().filter(|endpoint| !endpoint.needs.table.is_empty()) {
+            let Some((method, paths)) = endpoint.http() else {
+                continue;
+            };
+            for path in paths {
+                let path = path.replace("{template}", NOTEBOOK).replace("{name}", NOTEBOOK);
+                let path = path.replace("{id}", UNKNOWN_ID);
+                let body = if method == api::Method::Put {
+                    json!({ "image-source": "x" })
+                } else {
+                    body.clone()
+                };
+                for key in [app.apps(), app.admin()] {
+                    let answer = app
+                        .ask(method.as_str().parse().unwrap(), &path)
+                        .key(key)
+                        .json(&body)
+                        .await;
+                    // The configured key is known without the table, and health is told whatever is down.
+                    if endpoint.id == api::HEALTH_READ.id && key == app.admin() {
+                        answer.expect(200);
+                        continue;
+                    }
+                    let sentence = answer.problem(503, "badDatabase");
+                    assert_eq!(sentence, "The database cannot be reached or is busy; try again shortly");
+                    assert_eq!(answer.header("retry-after"), Some("5"), "{}", endpoint.id);
+                }
+            }
+        }
+    })
+    .await;
+}
+
+/// The cases of one endpoint.
+pub fn of<'a>(cases: &'a [Case], endpoint: &Endpoint) -> impl Iterator<Item = &'a Case> {
+    let id = endpoint.id;
+    cases.iter().filter(move |case| case.endpoint.id == id)
+}
+
+/// The endpoint of `case` by itself, in its setting.
+async fn open(app: &App, case: &Case) -> Own {
+    let config = settings::config(case.setting, app.adapter().config());
+    Own::open(app, case.endpoint, config, settings::faults(case.setting)).await
+}
+
+/// Holds `answer` against what the case expects.
+pub fn hold(case: &Case, answer: &Answer) {
+    match case.expected {
+        Expected::Success(status) => {
+            assert_eq!(answer.status.as_u16(), status, "{}: {}", case.name(), answer.text());
+        }
+        Expected::Refusal(code) => {
+            assert_eq!(
+                answer.status.as_u16(),
+                code.status(),
+                "{}: {}",
+                case.name(),
+                answer.text()
+            );
+            answer.problem(code.status(), code.word());
+            assert_eq!(answer.json()["title"], code.title(), "{}", case.name());
+        }
+        Expected::Unauthorised => {
+            assert_eq!(answer.status.as_u16(), 403, "{}: {}", case.name(), answer.text());
+            answer.problem(403, "unauthorized");
+        }
+    }
+}
+
+/// The answer without what differs each time.
+fn masked(mut answer: Value) -> Value {
+    match &mut answer {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                *value = if VOLATILE.contains(&name.as_str()) {
+                    Value::Null
+                } else {
+                    masked(value.take())
+                };
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = masked(item.take())),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    answer
+}
+
+/// Asks an endpoint over HTTP by way of `door`, or runs it by itself.
+pub async fn play(app: &App, case: &Case, own: &Own, door: &Http) -> Answer {
+    match case.play {
+        Play::Http(ask) => ask(app, door).await,
+        Play::Run(event) => own.run(event(app).await).await,
+    }
+}

@@ -1,0 +1,98 @@
+//! API keys on the paths that need one.
+
+use api::ENDPOINTS;
+use domain::{Access, KeyName, KeyRecord, Look, Scope};
+use jiff::SignedDuration;
+use tests::App;
+
+#[tokio::test]
+async fn a_key_is_read_in_its_three_forms() {
+    App::run(async |app| {
+        let key = app.apps();
+        let forms = [
+            key.to_owned(),
+            format!("Bearer {key}"),
+            format!("bearer {key}"),
+            format!("token {key}"),
+            format!("Token  {key} "),
+        ];
+        for form in forms {
+            app.get("/templates/").header("authorization", &form).await.expect(200);
+        }
+        for form in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Basic abc",
+            "wrong",
+            &format!("Basic {key}"),
+            &key.to_uppercase(),
+        ] {
+            app.get("/templates/")
+                .header("authorization", form)
+                .await
+                .problem(403, "unauthorized");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_keyed_path_refuses_whoever_has_no_key_or_a_wrong_one_in_the_same_words() {
+    App::run(async |app| {
+        for endpoint in ENDPOINTS {
+            let Some((method, paths)) = endpoint.http() else {
+                continue;
+            };
+            let needed = match endpoint.access {
+                Access::Key(scope) => format!("an API key with the scope '{}'", scope.as_str()),
+                Access::AnyKey => "an API key".to_owned(),
+                Access::Open | Access::OpenUnlessClosed(_) | Access::KeyOrLaunchToken(_) | Access::Schedule => continue,
+            };
+            for path in paths {
+                let path = path.replace(['{', '}'], "");
+                let ask = || app.ask(method.as_str().parse().unwrap(), &path);
+                let expected = format!("this needs {needed} in the Authorization header");
+                assert_eq!(ask().await.problem(403, "unauthorized"), expected);
+                assert_eq!(ask().key("wrong").await.problem(403, "unauthorized"), expected);
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_is_good_until_it_expires() {
+    App::run(async |app| {
+        let lifecycle = app.adapter().lifecycle().unwrap();
+        let expires_at = app.now() + SignedDuration::from_mins(10);
+        let record = KeyRecord {
+            name: KeyName::parse("passing").unwrap(),
+            scopes: [Scope::Apps].into(),
+            expires_at: Some(expires_at),
+        };
+        let look = Look {
+            now: app.now(),
+            by: "test".to_owned(),
+        };
+        let sha256 = vault::sha256_hex(b"a passing key");
+        assert!(lifecycle.store().put_key(&sha256, &record, &look).await.unwrap());
+        app.get("/templates").key("a passing key").await.expect(200);
+        app.advance(std::time::Duration::from_secs(601)).await;
+        app.get("/templates")
+            .key("a passing key")
+            .await
+            .problem(403, "unauthorized");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_the_table_a_key_is_not_called_wrong() {
+    App::run(async |app| {
+        app.outages().begin(net::Peer::Store);
+        app.get("/templates").key(app.apps()).await.problem(503, "badDatabase");
+        app.get("/templates").await.problem(403, "unauthorized");
+    })
+    .await;
+}

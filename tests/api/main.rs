@@ -1,0 +1,16 @@
+//! The API as its callers see it: one file for each of its URLs; what holds for every endpoint by the list of them.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+
+mod applications;
+mod cases;
+mod coverage;
+mod fallback;
+mod health;
+mod keys;
+mod log;
+mod needs;
+mod own;
+mod reaper;
+mod settings;
+mod templates;
+mod version;

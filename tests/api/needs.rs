@@ -1,0 +1,178 @@
+//! Each endpoint asks on the wire for what its descriptor lists, for nothing else, and for all of it.
+
+mod grants;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use api::{ENDPOINTS, Endpoint, FALLBACK, Secret};
+use bytes::Bytes;
+use gateway::Config;
+use http::{Request, Response};
+use net::{Fault, Faults, Peer};
+use serde_json::json;
+use tests::App;
+
+use crate::cases::{Case, Expected, all, prepare};
+use crate::coverage::{hold, of, play};
+use crate::own::{Own, without_secrets};
+use crate::settings::{self, reply, status};
+use grants::{Grant, granted, wanted};
+
+/// Grants that no case uses, each with the reason why the endpoint has them all the same.
+const UNUSED: &[(&str, &str)] = &[];
+
+/// What an endpoint was seen to ask for.
+#[derive(Default)]
+struct Seen {
+    used: BTreeSet<Grant>,
+    denied: BTreeSet<String>,
+}
+
+/// Lets through what the descriptor of `endpoint` lists, and answers everything else as AWS and Kubernetes answer what
+/// a role does not allow. What is let through meets the faults `then`.
+fn watch(endpoint: &'static Endpoint, seen: &Arc<Mutex<Seen>>, then: Faults) -> Faults {
+    let (seen, granted) = (Arc::clone(seen), granted(endpoint));
+    Arc::new(move |peer, request| {
+        let denied = match wanted(endpoint, peer, request) {
+            Ok(grants) => {
+                let mut seen = seen.lock().unwrap();
+                let lacking = grants
+                    .iter()
+                    .find(|grant| !granted.contains(grant))
+                    .map(|grant| format!("{grant:?}"));
+                seen.used.extend(grants);
+                lacking
+            }
+            Err(unknown) => Some(unknown),
+        };
+        match denied {
+            None => then(peer, request),
+            Some(what) => {
+                seen.lock().unwrap().denied.insert(what);
+                Fault::Answer(denial(peer, request))
+            }
+        }
+    })
+}
+
+fn denial(peer: Peer, request: &Request<Bytes>) -> Response<Bytes> {
+    match peer {
+        Peer::Store | Peer::Platform => reply(
+            400,
+            &json!({
+                "__type": "com.amazon.coral.service#AccessDeniedException",
+                "Message": format!("User is not authorized to perform: dynamodb:{}", settings::action(request)),
+            }),
+        ),
+        Peer::Cluster | Peer::Proxy => status(403, "Forbidden", "the role does not allow this"),
+    }
+}
+
+/// As a function has it: with secrets only where its descriptor lists some, and cells whose identity is recorded.
+async fn config(app: &App, endpoint: &Endpoint) -> Config {
+    let mut config = app.adapter().config();
+    let lifecycle = app.adapter().lifecycle().unwrap();
+    let home = lifecycle.cells().next().unwrap();
+    config.cells[0].identity = home.cluster.identity().await.unwrap();
+    if endpoint.needs.secrets.is_empty() {
+        without_secrets(config)
+    } else {
+        config
+    }
+}
+
+fn successes<'a>(cases: &'a [Case], endpoint: &Endpoint) -> Vec<&'a Case> {
+    let is_success = |case: &&Case| matches!(case.expected, Expected::Success(_));
+    if endpoint.id == FALLBACK.id {
+        // Every room's forms with a trailing slash come to it.
+        return cases
+            .iter()
+            .filter(is_success)
+            .filter(|case| case.endpoint.http().is_some())
+            .collect();
+    }
+    of(cases, endpoint).filter(is_success).collect()
+}
+
+/// Plays every success of `endpoint`, and tells what it asked for.
+async fn observe(app: &App, endpoint: &'static Endpoint) -> Seen {
+    let seen = Arc::default();
+    let config = config(app, endpoint).await;
+    for case in successes(&all(), endpoint) {
+        let faults = watch(endpoint, &seen, settings::faults(case.setting));
+        let own = Own::open(app, endpoint, settings::config(case.setting, config.clone()), faults).await;
+        own.warm().await;
+        hold(case, &play(app, case, &own, &own.http.slashed()).await);
+    }
+    std::mem::take(&mut *seen.lock().unwrap())
+}
+
+/// Whether some success of `endpoint` fails where there is no keyring.
+async fn needs_keyring(app: &App, endpoint: &'static Endpoint) -> bool {
+    let config = without_secrets(app.adapter().config());
+    for case in successes(&all(), endpoint) {
+        if case.endpoint.needs.secrets.contains(&Secret::Keyring) {
+            let config = settings::config(case.setting, config.clone());
+            let own = Own::open(app, endpoint, config, Arc::new(|_, _| Fault::Pass)).await;
+            if play(app, case, &own, &own.http).await.status == 500 {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+async fn hold_endpoint(app: &App, endpoint: &'static Endpoint) -> Vec<String> {
+    let mut seen = observe(app, endpoint).await;
+    if endpoint.needs.secrets.contains(&Secret::Keyring) && needs_keyring(app, endpoint).await {
+        seen.used.insert(Grant::Secret(Secret::Keyring));
+    }
+    let excused = |grant: &&Grant| UNUSED.contains(&(endpoint.id, format!("{grant:?}").as_str()));
+    let granted = granted(endpoint);
+    let unused = granted.difference(&seen.used).filter(|grant| !excused(grant));
+    let unused = unused.map(|grant| format!("{}: {grant:?} is granted and not used", endpoint.id));
+    let denied = seen
+        .denied
+        .iter()
+        .map(|what| format!("{}: {what} is used and not granted", endpoint.id));
+    unused.chain(denied).collect()
+}
+
+/// One test an endpoint, so that they share the processors.
+macro_rules! needs {
+    ($($name:ident: $endpoint:ident,)*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                App::run(async |app| {
+                    prepare(app).await;
+                    let wrong = hold_endpoint(app, &api::$endpoint).await;
+                    assert!(wrong.is_empty(), "{wrong:#?}");
+                })
+                .await;
+            }
+        )*
+
+        #[test]
+        fn no_endpoint_is_left_out() {
+            let held = [$(api::$endpoint.id),*];
+            assert_eq!(held.to_vec(), ENDPOINTS.iter().map(|endpoint| endpoint.id).collect::<Vec<_>>());
+        }
+    };
+}
+
+needs! {
+    application_launch_asks_for_what_it_lists: APPLICATION_LAUNCH,
+    application_read_asks_for_what_it_lists: APPLICATION_READ,
+    application_list_asks_for_what_it_lists: APPLICATION_LIST,
+    application_stop_asks_for_what_it_lists: APPLICATION_STOP,
+    template_list_asks_for_what_it_lists: TEMPLATE_LIST,
+    template_read_asks_for_what_it_lists: TEMPLATE_READ,
+    template_put_asks_for_what_it_lists: TEMPLATE_PUT,
+    template_delete_asks_for_what_it_lists: TEMPLATE_DELETE,
+    health_read_asks_for_what_it_lists: HEALTH_READ,
+    version_read_asks_for_what_it_lists: VERSION_READ,
+    the_reaper_asks_for_what_it_lists: REAPER,
+    fallback_asks_for_what_it_lists: FALLBACK,
+}

@@ -1,0 +1,6 @@
+//! `/templates`.
+
+mod delete;
+mod list;
+mod put;
+mod read;

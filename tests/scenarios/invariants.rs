@@ -1,0 +1,161 @@
+//! What must always hold between table, cluster and route proxy.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{Application, ApplicationId};
+use http::Method;
+use net::{Net, Peer};
+use serde_json::Value;
+use store::Row;
+use tests::{Answer, App, Http};
+
+/// An application's row as it is stored, as far as invariants speak of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// `pending`, `starting`, `running`, `ending` or `ended`.
+    pub state: String,
+    /// Whether anybody comes back to it.
+    pub due: bool,
+    /// The namespace that it recorded.
+    pub namespace_uid: Option<String>,
+}
+
+/// Every application's row, by id: one scan, past the lists and their indexes.
+pub async fn rows(app: &App) -> BTreeMap<String, Stored> {
+    let table = app.adapter().config().table;
+    let scanned = dynamodb(app)
+        .scan()
+        .table_name(table)
+        .consistent_read(true)
+        .send()
+        .await
+        .unwrap();
+    assert!(scanned.last_evaluated_key.is_none(), "more rows than one page holds");
+    let items = scanned.items.unwrap_or_default();
+    items.iter().filter_map(stored).collect()
+}
+
+fn stored(item: &HashMap<String, AttributeValue>) -> Option<(String, Stored)> {
+    let text = |name: &str| item.get(name).map(|value| value.as_s().unwrap().clone());
+    let id = text("pk")?.strip_prefix("APP#")?.to_owned();
+    let row = Stored {
+        state: text("state").unwrap(),
+        due: item.contains_key("due_key"),
+        namespace_uid: text("namespace_uid"),
+    };
+    Some((id, row))
+}
+
+/// A client of the installation's table that knows nothing of its rows.
+fn dynamodb(app: &App) -> Client {
+    let net = Net::new(net::Settings::default()).unwrap();
+    let credentials = Credentials::new("local", "local", None, None, "tests");
+    let sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("local"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(net.aws(Peer::Store))
+        .endpoint_url(&app.ready().dynamodb)
+        .build();
+    Client::new(&sdk)
+}
+
+/// The row of one application.
+pub async fn row(app: &App, id: &str) -> Option<Row<Application>> {
+    let id = ApplicationId::parse(id).unwrap();
+    app.adapter()
+        .lifecycle()
+        .unwrap()
+        .store()
+        .application(&id, app.now())
+        .await
+        .unwrap()
+}
+
+/// A request to the embedded cluster, as its administrator.
+pub async fn cluster(app: &App, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    let kubernetes = app.adapter().kubernetes().expect("the cluster is embedded");
+    let ask = Http::new(&kubernetes.url())
+        .ask(method, path)
+        .key(&format!("Bearer {}", kubernetes.token()));
+    match body {
+        Some(body) => ask.header("content-type", "application/json").json(body).await,
+        None => ask.await,
+    }
+}
+
+/// The installation's namespaces: name and uid.
+pub async fn namespaces(app: &App) -> BTreeMap<String, String> {
+    let list = cluster(
+        app,
+        Method::GET,
+        "/api/v1/namespaces?labelSelector=layby.dev/installation",
+        None,
+    )
+    .await;
+    let list = list.expect(200);
+    let text = |item: &Value, field: &str| item["metadata"][field].as_str().unwrap().to_owned();
+    let items = list["items"].as_array().unwrap().iter();
+    items.map(|item| (text(item, "name"), text(item, "uid"))).collect()
+}
+
+/// Whether the proxy has a route for an application.
+pub fn has_route(app: &App, id: &str) -> bool {
+    let proxy = app.adapter().proxy().expect("the proxy is embedded");
+    proxy.with_machine(|machine| machine.last_activity(&format!("/user/{id}")).is_some())
+}
+
+/// What holds at every moment: somebody comes back to what has not ended and nobody to what has, what runs does so in
+/// the namespace that it recorded, and what has ended has neither route nor namespace.
+pub async fn always(app: &App) {
+    checked(app).await;
+}
+
+async fn checked(app: &App) -> (BTreeMap<String, Stored>, BTreeMap<String, String>) {
+    let (rows, namespaces) = (rows(app).await, namespaces(app).await);
+    for (id, row) in &rows {
+        let ended = row.state == "ended";
+        assert_eq!(row.due, !ended, "{id}: {row:?}");
+        assert!(!ended || !has_route(app, id), "{id} has ended and has a route");
+        assert!(
+            !ended || !namespaces.contains_key(id),
+            "{id} has ended and has a namespace"
+        );
+        assert!(
+            row.state != "running" || row.namespace_uid.as_ref() == namespaces.get(id),
+            "{id} does not run in the namespace that it recorded: {row:?}, {namespaces:?}"
+        );
+    }
+    let unknown: Vec<_> = namespaces.keys().filter(|id| !rows.contains_key(*id)).collect();
+    assert!(unknown.is_empty(), "namespaces without a row: {unknown:?}");
+    (rows, namespaces)
+}
+
+/// What holds once nothing is on its way: besides [`always`], what lives has all of its objects and nothing else has
+/// any. What has lost its route to a restarted proxy is allowed: putting it back is a repair.
+pub async fn at_rest(app: &App) -> BTreeMap<String, Stored> {
+    let (rows, namespaces) = checked(app).await;
+    let ending = rows.iter().find(|(_, row)| row.state == "ending");
+    assert!(ending.is_none(), "still ending: {ending:?}");
+    let with_objects = |row: &Stored| row.state == "starting" || row.state == "running";
+    let living: BTreeSet<&String> = rows
+        .iter()
+        .filter(|(_, row)| with_objects(row))
+        .map(|(id, _)| id)
+        .collect();
+    assert_eq!(namespaces.keys().collect::<BTreeSet<_>>(), living);
+    rows
+}
+
+/// Besides [`at_rest`], exactly what runs has a route.
+pub async fn routed(app: &App) -> BTreeMap<String, Stored> {
+    let rows = at_rest(app).await;
+    for (id, row) in &rows {
+        assert_eq!(has_route(app, id), row.state == "running", "{id}: {row:?}");
+    }
+    rows
+}

@@ -1,0 +1,197 @@
+//! A process of its own over the parts of an installation, that can die at any of its calls.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gateway::{Clock, Config, Edge, Entropy, Incoming, Mounted, Opening, Route, Router};
+use http::{Method, Request, Response};
+use net::{Fault, Faults, Net, Peer, Settings};
+use serde_json::Value;
+use tests::App;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How long a run of the reaper may take.
+const RUN_MAX: Duration = Duration::from_secs(60);
+/// Longer than any test: a call of a process that is dead already.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+
+/// What happens to a process, by the number of a call. Reads of the due index are not numbered: dying there is dying
+/// before the next call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing.
+    Lives,
+    /// It dies before this call is sent.
+    DiesBefore(usize),
+    /// It lives, and the answer to this call is lost.
+    LosesAnswer(usize),
+}
+
+/// The calls of a process, and the moment of its death.
+struct Wire {
+    fate: Fate,
+    calls: Mutex<Vec<(Peer, String)>>,
+    dead: AtomicBool,
+    died: Notify,
+}
+
+impl Wire {
+    fn fault(&self, peer: Peer, request: &Request<Bytes>) -> Fault {
+        if is_due_query(request) {
+            return Fault::Pass;
+        }
+        let mut calls = self.calls.lock().unwrap();
+        let number = calls.len();
+        calls.push((peer, described(request)));
+        match self.fate {
+            Fate::DiesBefore(last) if number >= last => self.die(),
+            Fate::LosesAnswer(lost) if number == lost => Fault::LoseAnswer,
+            _ => Fault::Pass,
+        }
+    }
+
+    fn die(&self) -> Fault {
+        self.dead.store(true, Ordering::SeqCst);
+        self.died.notify_one();
+        Fault::Delay(NEVER)
+    }
+}
+
+/// Whether a request asks the due index.
+fn is_due_query(request: &Request<Bytes>) -> bool {
+    let target = request
+        .headers()
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok());
+    let due = || String::from_utf8_lossy(request.body()).contains("\"IndexName\":\"due\"");
+    target.is_some_and(|target| target.ends_with(".Query")) && due()
+}
+
+fn described(request: &Request<Bytes>) -> String {
+    match request
+        .headers()
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+    {
+        Some(target) => target.rsplit('.').next().unwrap_or_default().to_owned(),
+        None => format!("{} {}", request.method(), request.uri().path()),
+    }
+}
+
+/// Every endpoint and the reaper, over the table, cluster and proxy of an installation.
+pub struct Process {
+    router: Router,
+    reaper: Mounted,
+    edge: Arc<Edge>,
+    wire: Arc<Wire>,
+}
+
+impl Process {
+    /// A process with this fate.
+    pub async fn start(app: &App, fate: Fate) -> Self {
+        let wire = Arc::new(Wire {
+            fate,
+            calls: Mutex::default(),
+            dead: AtomicBool::new(false),
+            died: Notify::new(),
+        });
+        let line = Arc::clone(&wire);
+        let faults: Faults = Arc::new(move |peer, request| line.fault(peer, request));
+        Self::open(app, app.adapter().config(), faults, wire).await
+    }
+
+    /// A process that is told something else than the others, or to whose calls something else happens.
+    pub async fn other(app: &App, config: Config, faults: Faults) -> Self {
+        let wire = Arc::new(Wire {
+            fate: Fate::Lives,
+            calls: Mutex::default(),
+            dead: AtomicBool::new(false),
+            died: Notify::new(),
+        });
+        let line = Arc::clone(&wire);
+        let counted: Faults = Arc::new(move |peer, request| {
+            line.fault(peer, request);
+            faults(peer, request)
+        });
+        Self::open(app, config, counted, wire).await
+    }
+
+    async fn open(app: &App, config: Config, faults: Faults, wire: Arc<Wire>) -> Self {
+        let settings = Settings {
+            faults: Some(faults),
+            ..Settings::default()
+        };
+        let clock: Clock = app.adapter().clock();
+        let opening = Opening {
+            config,
+            net: Net::new(settings).unwrap(),
+            clock,
+            entropy: Entropy::system(),
+            log: Arc::new(|_| {}),
+        };
+        let edge = Edge::open(opening).await.unwrap();
+        let rooms: Vec<&Route> = fallback::ROOMS.concat();
+        let router = Router::mount(&edge, &rooms, &api::FALLBACK).unwrap();
+        let reaper = (reaper::REAPER.mount)(&edge, reaper::REAPER.endpoint).unwrap();
+        Self {
+            router,
+            reaper,
+            edge,
+            wire,
+        }
+    }
+
+    /// Whether it has come to the call that it dies over.
+    pub fn is_dead(&self) -> bool {
+        self.wire.dead.load(Ordering::SeqCst)
+    }
+
+    /// The calls so far, without those to the due index.
+    pub fn calls(&self) -> Vec<(Peer, String)> {
+        self.wire.calls.lock().unwrap().clone()
+    }
+
+    /// How many calls went to `peer` so far.
+    pub fn calls_to(&self, peer: Peer) -> usize {
+        self.calls().iter().filter(|(to, _)| *to == peer).count()
+    }
+
+    /// Asks the API; nothing comes back from a process that dies over it.
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Option<Response<Bytes>> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        let deadline = gateway::api_deadline(Duration::ZERO);
+        self.unless_dead(self.router.answer(request, None, deadline)).await
+    }
+
+    /// Runs the reaper once and gives its report.
+    #[expect(clippy::disallowed_methods, reason = "a run's deadline is mechanical time")]
+    pub async fn reap(&self) -> Option<Value> {
+        let deadline = Instant::now() + RUN_MAX;
+        let run = Incoming::scheduled(Bytes::new(), self.edge.request_id(), deadline);
+        let answer = self.unless_dead(Box::pin(self.reaper.answer(run))).await?;
+        Some(serde_json::from_slice(answer.body()).unwrap())
+    }
+
+    /// Death ends the work in the middle: whatever it would have done next does not happen.
+    async fn unless_dead<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.wire.died.notified() => None,
+            done = work => Some(done),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+#![doc = include_str!("README.md")]
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+/// One sentence of a script.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    KeepData,
+    Template(String, Vec<(String, String)>),
+    DeleteTemplate(String),
+    NoLaunch(String),
+    Launch(String, String, Vec<(String, String)>),
+    Read(String),
+    Wait(String, String),
+    Open(String),
+    Connect(String),
+    Say(String),
+    Stop(String, Credential),
+    Advance(Duration),
+    Reap,
+    ReapUntilQuiet,
+    Expect(String, Expected),
+    List(String, Vec<String>),
+    Gone(String),
+    Break(net::Peer),
+    Mend(net::Peer),
+    Evict(String),
+    DeleteNamespace(String),
+    ForgetRoutes,
+    Restart,
+}
+
+/// With what somebody stops an application.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Credential {
+    Key,
+    Token,
+    WrongKey,
+    TokenOf(String),
+}
+
+/// What an application is listed with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    pub status: String,
+    pub phase: Option<String>,
+    pub reason: Option<String>,
+}
+
+/// The steps of a script, with their lines as written and their numbers.
+pub fn parse(text: &str) -> Vec<(usize, String, Step)> {
+    let lines = text.lines().map(str::trim).zip(1..);
+    let sentences = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+    let read = |line: &str, number| step(line).unwrap_or_else(|| panic!("line {number} is no sentence: {line}"));
+    sentences
+        .map(|(line, number)| (number, line.to_owned(), read(line, number)))
+        .collect()
+}
+
+/// A duration as scripts write it, such as `61m`.
+pub fn duration(text: &str) -> Option<Duration> {
+    let signed: SignedDuration = text.parse().ok()?;
+    signed.try_into().ok()
+}
+
+fn step(line: &str) -> Option<Step> {
+    let (sentence, reason) = match line.split_once(" reason ") {
+        Some((sentence, quoted)) => (sentence, Some(quoted.strip_prefix('"')?.strip_suffix('"')?.to_owned())),
+        None => (line, None),
+    };
+    let words: Vec<&str> = sentence.split_whitespace().collect();
+    let own = |word: &&str| (*word).to_owned();
+    Some(match words.as_slice() {
+        ["expect", name, status] => Step::Expect(own(name), expected(status, None, reason)),
+        ["expect", name, status, "phase", phase] => Step::Expect(own(name), expected(status, Some(phase), reason)),
+        _ if reason.is_some() => return None,
+        ["keep", "data"] => Step::KeepData,
+        ["template", name, fields @ ..] => Step::Template(own(name), pairs(fields)?),
+        ["delete", "template", name] => Step::DeleteTemplate(own(name)),
+        ["no", "launch", "of", name] => Step::NoLaunch(own(name)),
+        ["launch", template, "as", name, fields @ ..] => Step::Launch(own(template), own(name), pairs(fields)?),
+        ["read", name] => Step::Read(own(name)),
+        ["wait", name, status] => Step::Wait(own(name), own(status)),
+        ["open", name] => Step::Open(own(name)),
+        ["connect", name] => Step::Connect(own(name)),
+        ["say", name] => Step::Say(own(name)),
+        ["stop", name, "with", "key"] => Step::Stop(own(name), Credential::Key),
+        ["stop", name, "with", "token"] => Step::Stop(own(name), Credential::Token),
+        ["stop", name, "with", "a", "wrong", "key"] => Step::Stop(own(name), Credential::WrongKey),
+        ["stop", name, "with", "the", "token", "of", other] => Step::Stop(own(name), Credential::TokenOf(own(other))),
+        ["advance", by] => Step::Advance(duration(by)?),
+        ["reap"] => Step::Reap,
+        ["reap", "until", "quiet"] => Step::ReapUntilQuiet,
+        ["list", status, names @ ..] => Step::List(own(status), names.iter().map(own).collect()),
+        ["gone", name] => Step::Gone(own(name)),
+        ["break", part] => Step::Break(peer(part)?),
+        ["mend", part] => Step::Mend(peer(part)?),
+        ["evict", name] => Step::Evict(own(name)),
+        ["delete", "namespace", "of", name] => Step::DeleteNamespace(own(name)),
+        ["forget", "routes"] => Step::ForgetRoutes,
+        ["restart"] => Step::Restart,
+        _ => return None,
+    })
+}
+
+fn expected(status: &str, phase: Option<&str>, reason: Option<String>) -> Expected {
+    Expected {
+        status: status.to_owned(),
+        phase: phase.map(str::to_owned),
+        reason,
+    }
+}
+
+fn pairs(words: &[&str]) -> Option<Vec<(String, String)>> {
+    let pair = |word: &&str| {
+        word.split_once('=')
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    words.iter().map(pair).collect()
+}
+
+fn peer(part: &str) -> Option<net::Peer> {
+    match part {
+        "cluster" => Some(net::Peer::Cluster),
+        "proxy" => Some(net::Peer::Proxy),
+        _ => None,
+    }
+}
+
+#[test]
+fn sentences_mean_what_they_say_and_others_are_refused() {
+    let expected = Expected {
+        status: "deleted".into(),
+        phase: Some("ended".into()),
+        reason: Some("Culled for".into()),
+    };
+    let line = "expect a deleted phase ended reason \"Culled for\"";
+    assert_eq!(step(line), Some(Step::Expect("a".into(), expected)));
+    assert_eq!(step("advance 1h 1m"), None);
+    assert_eq!(step("advance 61m"), Some(Step::Advance(Duration::from_secs(3660))));
+    assert_eq!(step("reap reason \"x\""), None);
+    assert_eq!(step("stop a with nothing"), None);
+}

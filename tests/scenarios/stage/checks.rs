@@ -1,0 +1,69 @@
+//! What a script expects to see.
+
+use http::Method;
+use serde_json::Value;
+use tests::Http;
+
+use super::Stage;
+use crate::invariants;
+use crate::script::Expected;
+
+impl Stage {
+    /// An application as lists tell it: unlike a read, that brings nothing on.
+    pub(super) async fn listed(&self, name: &str) -> Value {
+        let one = self.one(name);
+        let path = format!("/applications/{}", one.template);
+        let all = self.app.get(&path).key(self.app.apps()).await.expect(200);
+        let found = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|seen| seen["id"] == one.id.as_str());
+        found.unwrap_or_else(|| panic!("{name} is not among {all}")).clone()
+    }
+
+    pub(super) async fn expect(&self, name: &str, expected: &Expected) {
+        let seen = self.listed(name).await;
+        assert_eq!(seen["status"], expected.status.as_str(), "{seen}");
+        if let Some(phase) = &expected.phase {
+            assert_eq!(seen["phase"], phase.as_str(), "{seen}");
+        }
+        if let Some(reason) = &expected.reason {
+            assert!(
+                seen["reason"].as_str().is_some_and(|why| why.contains(reason)),
+                "{seen}"
+            );
+        }
+    }
+
+    pub(super) async fn list(&self, status: &str, names: &[String]) {
+        let path = format!("/applications/?status={status}");
+        let all = self.app.get(&path).key(self.app.apps()).await.expect(200);
+        let seen = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["id"].as_str().unwrap().to_owned());
+        let mut seen: Vec<String> = seen.collect();
+        let mut wanted: Vec<String> = names.iter().map(|name| self.one(name).id.clone()).collect();
+        seen.sort();
+        wanted.sort();
+        assert_eq!(seen, wanted, "{all}");
+    }
+
+    pub(super) async fn gone(&self, name: &str) {
+        let id = &self.one(name).id;
+        let seen = self.listed(name).await;
+        assert!(seen["status"] == "deleted" || seen["status"] == "failed", "{seen}");
+        assert!(
+            !invariants::has_route(&self.app, id),
+            "the proxy still has a route for {name}"
+        );
+        let visited = Http::new(&self.app.ready().proxy)
+            .ask(Method::GET, &format!("/user/{id}/"))
+            .await;
+        assert_eq!(visited.status, 404);
+        let namespace = invariants::cluster(&self.app, Method::GET, &format!("/api/v1/namespaces/{id}"), None).await;
+        assert_eq!(namespace.status, 404, "{}", namespace.text());
+    }
+}

@@ -1,0 +1,45 @@
+//! Prints how many requests each operation makes, and ends with 1 when one makes more than it may. No stopwatch.
+
+use std::process::ExitCode;
+
+use tests::counts::{ManyDue, of_many_due, of_many_living, of_one_application};
+
+/// Living applications beside which a run of the reaper finds nothing due.
+const LIVING: u64 = 2_000;
+/// Due rows that the reaper works off.
+const DUE: u64 = 10_000;
+/// How much memory may grow over the runs, in bytes.
+const GROWTH_MAX: u64 = 64 << 20;
+/// A unit for people, in bytes.
+const MIB: u64 = 1 << 20;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    println!("{:<44} {:>6} {:>7} {:>6}", "requests to", "table", "cluster", "proxy");
+    let mut holds = true;
+    for measure in of_one_application()
+        .await
+        .into_iter()
+        .chain(of_many_living(LIVING).await)
+    {
+        println!("{measure}");
+        holds &= measure.holds();
+    }
+    let ManyDue {
+        measure,
+        runs,
+        memory_before,
+        memory_peak,
+    } = of_many_due(DUE).await;
+    let growth = memory_peak.saturating_sub(memory_before);
+    println!("{measure}, in {runs} runs");
+    println!(
+        "resident memory {} MiB before, {} MiB at most: {} MiB more, of at most {}",
+        memory_before / MIB,
+        memory_peak / MIB,
+        growth / MIB,
+        GROWTH_MAX / MIB
+    );
+    holds &= measure.holds() && growth <= GROWTH_MAX;
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

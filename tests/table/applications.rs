@@ -1,0 +1,157 @@
+//! One application: read, take, record.
+
+use domain::{Status, limits};
+use jiff::SignedDuration;
+use net::{Scope, within};
+use store::{NextDue, WriteError};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn ap01_an_application_reads_back_as_it_was_written_in_one_request() {
+    bounded(async {
+        let table = Table::new().await;
+        let written = table.launched(&launch(1, now())).await;
+        let scope = Scope::lasting(std::time::Duration::from_secs(10));
+        let read = within(scope.clone(), table.store.application(&id(1), now()))
+            .await
+            .unwrap();
+        assert_eq!(read, Some(written));
+        assert_eq!(scope.counts().store, 1);
+        assert_eq!(table.store.application(&id(2), now()).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ap01_every_state_reads_back_as_it_was_recorded() {
+    bounded(async {
+        let table = Table::new().await;
+        let application = launch(1, now());
+        let mut row = table.launched(&application).await;
+        let states = [
+            starting(&application),
+            running(&application),
+            ending(&application, after(9)),
+        ];
+        for (step, next) in states.iter().enumerate() {
+            let due = NextDue {
+                at: after(60),
+                attempt: 0,
+            };
+            row = table
+                .store
+                .record(&row, next, due, &look(after(1), &format!("s/{step}")))
+                .await
+                .unwrap();
+            let read = table.store.application(&id(1), now()).await.unwrap().unwrap();
+            assert_eq!((&read, &read.value), (&row, next));
+        }
+        row = table
+            .store
+            .finish(&row, &gone(&application, after(9)), &look(after(10), "end"))
+            .await
+            .unwrap();
+        assert_eq!(row.value.status(), Status::Deleted);
+        assert_eq!(table.store.application(&id(1), after(10)).await.unwrap(), Some(row));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ap01_an_application_is_absent_from_the_second_on_at_which_it_is_forgotten() {
+    bounded(async {
+        let table = Table::new().await;
+        let row = table.launched(&launch(1, now())).await;
+        table
+            .store
+            .finish(&row, &gone(&row.value, now()), &look(now(), "end"))
+            .await
+            .unwrap();
+        let end = now() + SignedDuration::try_from(limits::REMEMBER).unwrap();
+        let before = end - SignedDuration::from_millis(1);
+        assert!(table.store.application(&id(1), before).await.unwrap().is_some());
+        assert!(table.store.application(&id(1), end).await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_take_moves_the_deadline_and_counts_as_a_try_until_something_is_recorded() {
+    bounded(async {
+        let table = Table::new().await;
+        let row = table.launched(&launch(1, now())).await;
+        let taken = table
+            .store
+            .take(&row, after(30), &look(after(5), "take"))
+            .await
+            .unwrap();
+        assert_eq!((taken.due_at, taken.due_since), (Some(after(30)), Some(now())));
+        assert_eq!((taken.version, taken.attempt, &taken.value), (2, 1, &row.value));
+        assert_eq!(table.store.application(&id(1), now()).await.unwrap(), Some(taken));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn due_since_stays_while_tries_fail_and_starts_anew_after_a_success() {
+    bounded(async {
+        let table = Table::new().await;
+        let row = table.launched(&launch(1, now())).await;
+        let due = |seconds, attempt| NextDue {
+            at: after(seconds),
+            attempt,
+        };
+        let failed = table
+            .store
+            .record(&row, &row.value, due(10, 1), &look(after(1), "a"))
+            .await
+            .unwrap();
+        assert_eq!(
+            (failed.due_at, failed.due_since, failed.attempt),
+            (Some(after(10)), Some(now()), 1)
+        );
+        let taken = table
+            .store
+            .take(&failed, after(70), &look(after(11), "b"))
+            .await
+            .unwrap();
+        assert_eq!((taken.due_since, taken.attempt), (Some(now()), 2));
+        let failed = table
+            .store
+            .record(&taken, &row.value, due(20, 2), &look(after(12), "c"))
+            .await
+            .unwrap();
+        assert_eq!((failed.due_since, failed.attempt), (Some(now()), 2));
+        let done = table
+            .store
+            .record(&failed, &starting(&row.value), due(30, 0), &look(after(21), "d"))
+            .await
+            .unwrap();
+        assert_eq!((done.due_since, done.attempt), (Some(after(30)), 0));
+        assert_eq!(table.store.application(&id(1), now()).await.unwrap(), Some(done));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_sixty_four_takers_of_a_row_one_wins() {
+    bounded(async {
+        let table = Table::new().await;
+        for round in 0..4 {
+            let row = table.launched(&launch(round, now())).await;
+            let looks: Vec<_> = (0..64).map(|taker| look(after(1), &format!("taker/{taker}"))).collect();
+            let takes = looks.iter().map(|look| table.store.take(&row, after(30), look));
+            let results = futures::future::join_all(takes).await;
+            let won: Vec<_> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
+            assert_eq!(won.len(), 1);
+            let overtaken = |result: &&Result<_, _>| matches!(result, Err(WriteError::Overtaken));
+            assert_eq!(results.iter().filter(overtaken).count(), 63);
+            assert_eq!(
+                table.store.application(&id(round), now()).await.unwrap().as_ref(),
+                Some(won[0])
+            );
+        }
+    })
+    .await;
+}

@@ -1,0 +1,12 @@
+//! The table on a real DynamoDB protocol: one test an access pattern (`ap01_…`), one or more a write rule (`w1_…`),
+//! races, lost answers and injected failures.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod applications;
+mod due;
+mod failures;
+mod launches;
+mod lists;
+mod rules;
+mod support;
+mod templates_and_keys;
