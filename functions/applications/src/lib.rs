@@ -12,48 +12,24 @@ mod template_list;
 mod template_put;
 mod template_read;
 
-use gateway::Route;
+use gateway::{Route, route};
 
 /// `POST /applications/{template}`.
-pub static LAUNCH: Route = Route {
-    endpoint: &api::APPLICATION_LAUNCH,
-    mount: |edge, endpoint| edge.mount(endpoint, launch::launch),
-};
+pub static LAUNCH: Route = route!(api::APPLICATION_LAUNCH, launch::launch);
 /// `GET /applications/{template}/{id}`.
-pub static READ: Route = Route {
-    endpoint: &api::APPLICATION_READ,
-    mount: |edge, endpoint| edge.mount(endpoint, read::read),
-};
+pub static READ: Route = route!(api::APPLICATION_READ, read::read);
 /// `GET /applications/{template}`.
-pub static LIST: Route = Route {
-    endpoint: &api::APPLICATION_LIST,
-    mount: |edge, endpoint| edge.mount(endpoint, list::list),
-};
+pub static LIST: Route = route!(api::APPLICATION_LIST, list::list);
 /// `DELETE /applications/{template}/{id}`.
-pub static STOP: Route = Route {
-    endpoint: &api::APPLICATION_STOP,
-    mount: |edge, endpoint| edge.mount(endpoint, stop::stop),
-};
+pub static STOP: Route = route!(api::APPLICATION_STOP, stop::stop);
 /// `GET /templates`.
-pub static TEMPLATE_LIST: Route = Route {
-    endpoint: &api::TEMPLATE_LIST,
-    mount: |edge, endpoint| edge.mount(endpoint, template_list::list),
-};
+pub static TEMPLATE_LIST: Route = route!(api::TEMPLATE_LIST, template_list::list);
 /// `GET /templates/{name}`.
-pub static TEMPLATE_READ: Route = Route {
-    endpoint: &api::TEMPLATE_READ,
-    mount: |edge, endpoint| edge.mount(endpoint, template_read::read),
-};
+pub static TEMPLATE_READ: Route = route!(api::TEMPLATE_READ, template_read::read);
 /// `PUT /templates/{name}`.
-pub static TEMPLATE_PUT: Route = Route {
-    endpoint: &api::TEMPLATE_PUT,
-    mount: |edge, endpoint| edge.mount(endpoint, template_put::put),
-};
+pub static TEMPLATE_PUT: Route = route!(api::TEMPLATE_PUT, template_put::put);
 /// `DELETE /templates/{name}`.
-pub static TEMPLATE_DELETE: Route = Route {
-    endpoint: &api::TEMPLATE_DELETE,
-    mount: |edge, endpoint| edge.mount(endpoint, template_delete::delete),
-};
+pub static TEMPLATE_DELETE: Route = route!(api::TEMPLATE_DELETE, template_delete::delete);
 
 /// Every endpoint of this room.
 pub static ROUTES: &[&Route] = &[

@@ -7,12 +7,9 @@
 mod report;
 mod run;
 
-use gateway::Route;
+use gateway::{Route, route};
 
 pub use report::Report;
 
 /// The schedule.
-pub static REAPER: Route = Route {
-    endpoint: &api::REAPER,
-    mount: |edge, endpoint| edge.mount(endpoint, run::run),
-};
+pub static REAPER: Route = route!(api::REAPER, run::run);

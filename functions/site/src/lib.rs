@@ -3,18 +3,12 @@
 mod health;
 mod version;
 
-use gateway::Route;
+use gateway::{Route, route};
 
 /// `GET /health`.
-pub static HEALTH: Route = Route {
-    endpoint: &api::HEALTH_READ,
-    mount: |edge, endpoint| edge.mount(endpoint, health::read),
-};
+pub static HEALTH: Route = route!(api::HEALTH_READ, health::read);
 /// `GET /version`.
-pub static VERSION: Route = Route {
-    endpoint: &api::VERSION_READ,
-    mount: |edge, endpoint| edge.mount(endpoint, version::read),
-};
+pub static VERSION: Route = route!(api::VERSION_READ, version::read);
 
 /// Every endpoint of this room.
 pub static ROUTES: &[&Route] = &[&HEALTH, &VERSION];

@@ -60,6 +60,7 @@ pub struct Edge {
     sdk: SdkConfig,
     secrets: Option<Secrets>,
     store: OnceLock<Store>,
+    lifecycle: OnceLock<Lifecycle>,
 }
 
 impl Edge {
@@ -91,6 +92,7 @@ impl Edge {
             sdk,
             secrets,
             store: OnceLock::new(),
+            lifecycle: OnceLock::new(),
         }))
     }
 
@@ -100,13 +102,17 @@ impl Edge {
             .get_or_init(|| Store::connect(&self.sdk, &self.net, &self.config.table))
     }
 
-    /// The steps over the table and the configured cells.
+    /// The steps over the table and the configured cells, connected once a process.
     ///
     /// # Errors
     /// [`ConfigError`] when a cell's clients cannot be made.
     pub fn lifecycle(&self) -> Result<Lifecycle, ConfigError> {
+        if let Some(lifecycle) = self.lifecycle.get() {
+            return Ok(lifecycle.clone());
+        }
         let homes: Result<Vec<HomeCell>, ConfigError> = self.config.cells.iter().map(|cell| self.home(cell)).collect();
-        Ok(Lifecycle::new(self.store().clone(), homes?))
+        let lifecycle = Lifecycle::new(self.store().clone(), homes?);
+        Ok(self.lifecycle.get_or_init(|| lifecycle).clone())
     }
 
     /// The cells, the default first.

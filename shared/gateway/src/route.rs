@@ -1,5 +1,6 @@
 //! A descriptor joined to its handler, and the way of a request through it.
 
+use std::any::TypeId;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -25,8 +26,19 @@ const WARM_MAX: Duration = Duration::from_secs(3);
 pub struct Route {
     /// The descriptor.
     pub endpoint: &'static Endpoint,
-    /// Makes the handler's powers and binds it to them: `|edge, endpoint| edge.mount(endpoint, handler)`.
+    /// Makes the handler's powers and binds it to them, as [`route!`] writes it.
     pub mount: fn(&Arc<Edge>, &'static Endpoint) -> Result<Mounted, ConfigError>,
+}
+
+/// Joins a descriptor to its handler: `route!(api::VERSION_READ, version::read)`.
+#[macro_export]
+macro_rules! route {
+    ($endpoint:path, $handler:path) => {
+        $crate::Route {
+            endpoint: &$endpoint,
+            mount: |edge, endpoint| edge.mount(endpoint, $handler),
+        }
+    };
 }
 
 /// A request before anybody has looked at it.
@@ -74,6 +86,7 @@ pub struct Mounted {
     edge: Arc<Edge>,
     handler: Handler,
     warm: Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
+    powers: TypeId,
 }
 
 impl Edge {
@@ -94,6 +107,7 @@ impl Edge {
             edge: Arc::clone(self),
             handler: Arc::new(move |call| handler(powers.clone(), call).boxed()),
             warm: Arc::new(move || warmed.warm()),
+            powers: TypeId::of::<P>(),
         })
     }
 }
@@ -124,6 +138,11 @@ impl Mounted {
     /// The descriptor.
     pub fn endpoint(&self) -> &'static Endpoint {
         self.endpoint
+    }
+
+    /// Which powers its handler has: two endpoints with the same ones share their connections.
+    pub(crate) fn powers(&self) -> TypeId {
+        self.powers
     }
 
     /// Opens the connections of its powers, concurrently and for a bounded time; never a reason to fail.

@@ -68,7 +68,8 @@ impl Router {
 
     /// Opens every endpoint's connections, all at once, for a bounded time.
     pub async fn warm(&self) {
-        join_all(self.mounted.iter().map(Mounted::warm)).await;
+        let one_each: BTreeMap<_, _> = self.mounted.iter().map(|one| (one.powers(), one)).collect();
+        join_all(one_each.into_values().map(Mounted::warm)).await;
     }
 
     /// Answers one request, which must be done by `deadline`. `request_id` is a UUID; without one, one is made.

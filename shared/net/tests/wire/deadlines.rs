@@ -8,15 +8,15 @@ use net::{Counts, Error, Net, Peer, Scope, within};
 use tower::Service;
 
 use crate::server::{Act, Server};
-use crate::{ms, net, request};
+use crate::{ms, net, request, settings};
 
 #[tokio::test]
-async fn a_write_to_a_cluster_or_a_proxy_needs_its_whole_time_out() {
+async fn a_write_to_a_cluster_or_a_proxy_needs_its_whole_time_out_and_the_tables() {
     let server = Server::start(|_| Act::Answer(200, "")).await;
     let net = net(ms(500));
     for peer in [Peer::Cluster, Peer::Proxy] {
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-            let scope = Scope::lasting(ms(400));
+            let scope = Scope::lasting(ms(900));
             let outcome = within(
                 scope.clone(),
                 net.client(peer).send(request(method.clone(), &server.url)),
@@ -35,27 +35,32 @@ async fn a_write_to_a_cluster_or_a_proxy_needs_its_whole_time_out() {
     ];
     for (peer, method) in reads {
         let sent = within(
-            Scope::lasting(ms(400)),
+            Scope::lasting(ms(900)),
             net.client(peer).send(request(method, &server.url)),
         )
         .await;
         assert!(sent.is_ok(), "{peer:?}");
     }
     let client = net.client(Peer::Cluster);
-    let enough = within(Scope::lasting(ms(900)), client.send(request(Method::POST, &server.url)));
+    let enough = within(
+        Scope::lasting(ms(5000)),
+        client.send(request(Method::POST, &server.url)),
+    );
     assert!(enough.await.is_ok());
 }
 
 #[tokio::test]
-async fn a_read_ends_at_the_deadline_and_not_after_it() {
+async fn a_read_of_a_cluster_ends_the_tables_time_out_before_the_deadline() {
     let server = Server::start(|_| Act::Hang).await;
     let begun = Instant::now();
-    let client = net(ms(5000)).client(Peer::Cluster);
-    let outcome = within(Scope::lasting(ms(100)), client.send(request(Method::GET, &server.url))).await;
+    let mut settings = settings(ms(5000));
+    settings.timeouts.store = ms(1000);
+    let client = Net::new(settings).unwrap().client(Peer::Cluster);
+    let outcome = within(Scope::lasting(ms(1100)), client.send(request(Method::GET, &server.url))).await;
     assert!(matches!(outcome, Err(Error::TimedOut)));
     assert!(
-        begun.elapsed() >= ms(100) && begun.elapsed() < ms(600),
-        "{:?}",
+        begun.elapsed() >= ms(100) && begun.elapsed() < ms(5000),
+        "not at its own time-out: {:?}",
         begun.elapsed()
     );
     assert_eq!(server.requests(), 1);
@@ -76,25 +81,23 @@ async fn nothing_is_sent_after_the_deadline() {
 
 #[tokio::test]
 async fn a_write_that_has_no_time_for_another_attempt_gives_its_last_answer() {
-    let server = Server::start(|_| Act::Answer(503, "busy")).await;
+    let server = Server::start(|_| Act::AnswerAfter(ms(450), 503, "busy")).await;
     let client = net(ms(500)).client(Peer::Cluster);
-    let outcome = within(Scope::lasting(ms(530)), client.send(request(Method::POST, &server.url))).await;
+    let outcome = within(
+        Scope::lasting(ms(1400)),
+        client.send(request(Method::POST, &server.url)),
+    )
+    .await;
     assert_eq!(outcome.unwrap().status(), 503);
-    assert_eq!(
-        server.requests(),
-        1,
-        "the pause alone would leave less than the time-out"
-    );
+    assert_eq!(server.requests(), 1, "what is left is less than two time-outs");
 }
 
 #[tokio::test]
 async fn a_pause_that_ends_after_the_deadline_is_not_begun() {
     let server = Server::start(|_| Act::Header(503, "retry-after", "1")).await;
-    let begun = Instant::now();
     let client = net(ms(500)).client(Peer::Store);
     let outcome = within(Scope::lasting(ms(800)), client.send(request(Method::GET, &server.url))).await;
     assert_eq!(outcome.unwrap().status(), 503);
-    assert!(begun.elapsed() < ms(500), "{:?}", begun.elapsed());
     assert_eq!(server.requests(), 1);
 }
 
@@ -115,7 +118,7 @@ async fn counted(net: &Net, url: &str, reads: u64) -> Counts {
 
 #[tokio::test]
 async fn concurrent_scopes_on_shared_clients_count_their_own() {
-    let server = Server::start(|_| Act::AnswerAfter(ms(1), "")).await;
+    let server = Server::start(|_| Act::AnswerAfter(ms(1), 200, "")).await;
     let net = net(ms(900));
     let (one, two, three) = tokio::join!(
         counted(&net, &server.url, 1),

@@ -97,11 +97,7 @@ async fn silence_is_given_up_after_the_time_out_and_tried_again() {
     let outcome = client.send(request(Method::GET, &server.url)).await;
     assert!(matches!(outcome, Err(Error::TimedOut)));
     assert_eq!(server.requests(), ATTEMPTS);
-    assert!(
-        begun.elapsed() >= ms(60 * 3) && begun.elapsed() < ms(900),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() >= ms(60 * 3), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 pub enum Act {
     Answer(u16, &'static str),
     Header(u16, &'static str, &'static str),
-    AnswerAfter(Duration, &'static str),
+    AnswerAfter(Duration, u16, &'static str),
     /// A body of so many bytes, its length announced or not.
     Long(usize, bool),
     Hang,
@@ -96,9 +96,9 @@ async fn act(
             answer.headers_mut().insert(name, value.parse().unwrap());
             answer
         }
-        Act::AnswerAfter(span, body) => {
+        Act::AnswerAfter(span, status, body) => {
             tokio::time::sleep(span).await;
-            whole(200, Bytes::from_static(body.as_bytes()))
+            whole(status, Bytes::from_static(body.as_bytes()))
         }
         Act::Long(length, true) => whole(200, Bytes::from(vec![b'x'; length])),
         // A mapped body does not know its length, so hyper sends it in chunks.
