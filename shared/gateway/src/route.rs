@@ -26,7 +26,7 @@ const WARM_MAX: Duration = Duration::from_secs(3);
 pub struct Route {
     /// The descriptor.
     pub endpoint: &'static Endpoint,
-    /// Makes the handler's powers and binds it to them, as [`route!`] writes it.
+    /// Makes the handler's powers and binds it to them, as [`crate::route!`] writes it.
     pub mount: fn(&Arc<Edge>, &'static Endpoint) -> Result<Mounted, ConfigError>,
 }
 
