@@ -1,8 +1,9 @@
 //! The running adapter.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -89,6 +90,7 @@ pub struct Adapter {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     _temporary: Option<TempDir>,
+    _lock: Option<File>,
 }
 
 /// What requests and the schedule share.
@@ -122,6 +124,7 @@ impl Adapter {
     /// [`Error`] with what to do.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let entropy = Entropy::system();
+        let lock = options.data.as_deref().map(lock).transpose()?;
         let mut identity = match &options.data {
             Some(folder) => Identity::kept_in(folder, &entropy)?,
             None => Identity::make(&entropy)?,
@@ -179,6 +182,7 @@ impl Adapter {
             stop,
             tasks,
             _temporary: temporary,
+            _lock: lock,
         })
     }
 
@@ -208,7 +212,7 @@ impl Adapter {
 
     /// Runs the reaper once over all that is due, after a run in progress, and gives its report.
     pub async fn reap(&self) -> (http::StatusCode, Value) {
-        self.shared.reap().await
+        self.shared.reap(Bytes::new()).await
     }
 
     /// What the endpoints are told: with it, others can be mounted over the same parts.
@@ -262,7 +266,8 @@ impl Shared {
             if let Some(key) = api_key {
                 self.put_key("given", key, Scope::Apps).await?;
             }
-            if self.parts.kubernetes.is_some() {
+            // Only where table and cluster are both this process's own is a missing namespace a lost application.
+            if self.parts.dynamo.is_some() && self.parts.kubernetes.is_some() {
                 self.fail_lost().await?;
             }
             Ok(())
@@ -335,12 +340,12 @@ impl Shared {
     }
 
     #[expect(clippy::disallowed_methods, reason = "a run's deadline is mechanical time")]
-    pub(crate) async fn reap(&self) -> (http::StatusCode, Value) {
+    pub(crate) async fn reap(&self, event: Bytes) -> (http::StatusCode, Value) {
         let _running = self.running.lock().await;
         let deadline = Instant::now() + RUN_MAX;
         let answer = self
             .reaper
-            .answer(Incoming::scheduled(Bytes::new(), self.edge.request_id(), deadline))
+            .answer(Incoming::scheduled(event, self.edge.request_id(), deadline))
             .await;
         let report = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
         if report["due"] != json!(0) {
@@ -350,8 +355,23 @@ impl Shared {
     }
 }
 
+/// Takes the data folder for this process, for as long as the file is open.
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("lock");
+    std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+    let file = File::create(&path).map_err(|error| Error::file(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Sentence(format!(
+            "{} is in use by another adapter: stop that one, or choose another folder with --data",
+            folder.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(Error::file(&path, error)),
+    }
+}
+
 /// How far ahead the clock was wound when the data folder was last used.
-fn ahead_kept_in(file: &std::path::Path) -> i64 {
+fn ahead_kept_in(file: &Path) -> i64 {
     let text = std::fs::read(file).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
 }
@@ -363,7 +383,7 @@ async fn schedule(shared: Arc<Shared>, every: Duration, mut stopped: watch::Rece
             _ = stopped.changed() => return,
         }
         tokio::select! {
-            _ = shared.reap() => {}
+            _ = shared.reap(Bytes::new()) => {}
             _ = stopped.changed() => return,
         }
     }
@@ -401,4 +421,19 @@ fn kubeconfig_file(options: &Options, parts: &Parts) -> Result<(PathBuf, Option<
     let file = folder.join("kubeconfig");
     crate::identity::write_private(&file, text.as_bytes())?;
     Ok((file, temporary))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_folder_belongs_to_one_adapter_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        let refused = lock(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("is in use by another adapter"), "{refused}");
+        drop(held);
+        assert!(lock(folder.path()).is_ok());
+    }
 }

@@ -12,7 +12,7 @@ use crate::LogFormat;
 /// Runs all of layby on this machine: the API, the schedule, and, unless told where real ones are, an embedded
 /// DynamoDB, Kubernetes and route proxy.
 #[derive(Parser)]
-#[command(name = "local", version, after_help = EXAMPLES)]
+#[command(name = "local", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Args {
     /// Where the API listens; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
@@ -40,7 +40,7 @@ pub struct Args {
     pub proxy_api: Option<String>,
 
     /// Host at which people reach the proxy of --proxy-api
-    #[arg(long, value_name = "HOST[:PORT]")]
+    #[arg(long, value_name = "HOST[:PORT]", requires = "proxy_api")]
     pub public_host: Option<String>,
 
     /// Token for the API of --proxy-api

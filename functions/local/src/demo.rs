@@ -81,6 +81,7 @@ What to try next:
   one that cannot start      curl -X POST {api}/applications/{NO_SUCH_IMAGE}
   let an hour pass           curl -X POST '{api}/_local/advance?seconds=3700'
   run the reaper             curl -X POST {api}/_local/reap
+  ask what it would do       curl -X POST {api}/_local/reap -d '{{\"dry-run\": true}}'
   stop it                    curl -X DELETE -H 'Authorization: {key}' {api}/applications/{NOTEBOOK}/{id}
   look into the cluster      kubectl --kubeconfig {} get pods --all-namespaces
 Left idle for an hour it is culled by itself. Ctrl-C stops everything.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use gateway::Config;
 use local::args::{Args, Command, Demo};
 use local::{Adapter, Console, Error, LogFormat, Options, RealParts};
 use serde_json::Value;
@@ -28,6 +29,10 @@ async fn main() -> ExitCode {
 async fn serve(args: Args) -> Result<(), Error> {
     let console = Console(args.log);
     let (demo, ready_file) = (args.demo, args.ready_file.clone());
+    if let Some(file) = &ready_file {
+        // One of an earlier run must not be taken for this one's.
+        let _ = std::fs::remove_file(file);
+    }
     let adapter = Adapter::start(options(args, console)?).await?;
     let ready = adapter.ready();
     console.say(format_args!(
@@ -68,6 +73,10 @@ fn options(args: Args, console: Console) -> Result<Options, Error> {
             let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
             let values: BTreeMap<String, Value> =
                 serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+            if let Some(name) = values.keys().find(|name| !Config::VARIABLES.contains(&name.as_str())) {
+                let known = Config::VARIABLES.join(", ");
+                return Err(wrong(format!("'{name}' is no setting; there are {known}")));
+            }
             values.into_iter().map(|(name, value)| (name, plain(value))).collect()
         }
     };
@@ -85,7 +94,7 @@ fn options(args: Args, console: Console) -> Result<Options, Error> {
             proxy,
         },
         variables,
-        api_key: args.api_key,
+        api_key: args.api_key.filter(|key| !key.is_empty()),
         reap_every: args.reap_every,
         net: net::Settings::default(),
         log: console.sink(),

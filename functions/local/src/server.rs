@@ -125,7 +125,8 @@ async fn advance(State(shared): State<Arc<Shared>>, Query(By { seconds }): Query
     }
 }
 
-async fn reap(State(shared): State<Arc<Shared>>) -> Response {
-    let (status, report) = shared.reap().await;
+/// Runs the reaper; the body is its event, such as `{"dry-run": true}`.
+async fn reap(State(shared): State<Arc<Shared>>, event: Bytes) -> Response {
+    let (status, report) = shared.reap(event).await;
     (status, Json(report)).into_response()
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Application, EnvName, ImageSource, Millis, Phase, PullPolicy, Refusal, Resources, RunAs, Security, Status,
-    Template, TemplateName, Toleration, Workload,
+    Application, EnvName, ImageSource, LabelKey, LabelValue, Millis, Phase, PullPolicy, Refusal, Resources, RunAs,
+    Security, Status, Template, TemplateName, Toleration, Workload,
 };
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
@@ -88,7 +88,7 @@ pub struct TemplateBody {
     #[serde(default)]
     env: BTreeMap<EnvName, String>,
     #[serde(default)]
-    node_selector: BTreeMap<String, String>,
+    node_selector: BTreeMap<LabelKey, LabelValue>,
     #[serde(default)]
     tolerations: Vec<Toleration>,
     #[serde(default)]

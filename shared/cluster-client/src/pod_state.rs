@@ -119,7 +119,14 @@ fn died(pod: &Pod, container: &ContainerStatus, now: Option<&ContainerStateTermi
     Reason::CrashLoop {
         exit_code: exit_code.into(),
         restarts: container.restart_count.into(),
-        message: message.or_else(|| last?.reason.as_deref().map(text::head)),
+        // `Error` and `Completed` say no more than the exit code does.
+        message: message.or_else(|| {
+            last?
+                .reason
+                .as_deref()
+                .filter(|reason| *reason == "OOMKilled")
+                .map(text::head)
+        }),
     }
 }
 

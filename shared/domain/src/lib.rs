@@ -32,7 +32,7 @@ pub use cell::Cell;
 pub use due::{Due, Lane, due_after_failure, due_after_take, shard_of};
 pub use judge::{Activity, Judgement, judge};
 pub use look::Look;
-pub use names::{ApplicationId, CellName, InstallationId, KeyName, TemplateName};
+pub use names::{ApplicationId, CellName, InstallationId, KeyName, LabelKey, LabelValue, TemplateName};
 pub use pod::{PodSeen, PodState, Verdict, verdict};
 pub use quantity::Quantity;
 pub use reap::{Plan, PlannedStep, ReapRules, plan};
@@ -41,4 +41,7 @@ pub use refusal::Refusal;
 pub use step::{Next, next};
 pub use template::Template;
 pub use time::Millis;
-pub use workload::{EnvName, ImageSource, PullPolicy, Resources, RunAs, Security, Toleration, Workload, fill_command};
+pub use workload::{
+    EnvName, ImageSource, PullPolicy, Resources, RunAs, Security, TaintEffect, Toleration, TolerationOperator,
+    Workload, fill_command,
+};

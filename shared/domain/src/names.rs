@@ -87,6 +87,19 @@ name!(
     "a key's name is a DNS label: at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"
 );
 
+name!(
+    /// The key of a Kubernetes label or taint: a name, with a DNS prefix where wanted.
+    LabelKey,
+    is_label_key,
+    "a label's key is at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, with a DNS name and '/' before it where wanted"
+);
+name!(
+    /// The value of a Kubernetes label or taint.
+    LabelValue,
+    |text: &str| text.is_empty() || is_label_word(text),
+    "a label's value is at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, or empty"
+);
+
 impl ApplicationId {
     /// The id made of 16 random bytes, which the edge drew.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
@@ -100,6 +113,21 @@ fn is_template_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+}
+
+fn is_label_key(text: &str) -> bool {
+    match text.split_once('/') {
+        Some((prefix, name)) => prefix.len() <= 253 && prefix.split('.').all(is_dns_label) && is_label_word(name),
+        None => is_label_word(text),
+    }
+}
+
+fn is_label_word(text: &str) -> bool {
+    let outer = |b: u8| b.is_ascii_alphanumeric();
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|b| outer(b) || b"-_.".contains(&b))
+        && text.bytes().next().is_some_and(outer)
+        && text.bytes().next_back().is_some_and(outer)
 }
 
 /// Whether `text` is a DNS label of RFC 1123.
@@ -142,6 +170,17 @@ mod tests {
         for bad in ["", "-a", ".a", "A", "a/b", "a b", "ä", &"a".repeat(254)] {
             assert!(TemplateName::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn label_keys_and_values_are_kubernetes_own() {
+        for good in ["pool", "mybinder.org/pool-type", "a_b.c"] {
+            assert!(LabelKey::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "/x", "x/", "-a", "a/b/c", "A.org/x"] {
+            assert!(LabelKey::parse(bad).is_err(), "{bad}");
+        }
+        assert!(LabelValue::parse("").is_ok() && LabelValue::parse("a b").is_err());
     }
 
     #[test]

@@ -130,12 +130,12 @@ impl Reason {
                 restarts,
                 message,
             } => {
-                let words = message
-                    .as_deref()
-                    .map_or(String::new(), |words| format!(" It said: {words}"));
-                format!(
-                    "Its container keeps dying: the last exit code was {exit_code}, after {restarts} restarts.{words}"
-                )
+                let words = message.as_deref().map_or(String::new(), |words| format!(" Its last words: {words}"));
+                match restarts {
+                    0 => format!("Its container died with exit code {exit_code} and is about to be started again.{words}"),
+                    1 => format!("Its container keeps dying: the last exit code was {exit_code}, after one restart.{words}"),
+                    _ => format!("Its container keeps dying: the last exit code was {exit_code}, after {restarts} restarts.{words}"),
+                }
             }
             Reason::NeedsRoot { message } => format!(
                 "Its image needs root, which its template does not allow ({message}). Set 'run-as-user' to a user the image can run as, or 'security' to 'baseline' and 'run-as-user' to 0."

@@ -80,6 +80,15 @@ impl Template {
                 ));
             }
         }
+        if let Some(number) = run
+            .tolerations
+            .iter()
+            .position(|toleration| !toleration.is_consistent())
+        {
+            return refuse(format!(
+                "'tolerations[{number}]' must have a 'key' unless its 'operator' is 'Exists', which has no 'value'"
+            ));
+        }
         let bytes = serde_json::to_vec(self).map_or(usize::MAX, |text| text.len());
         if bytes > TEMPLATE_BYTES_MAX {
             return refuse(format!(

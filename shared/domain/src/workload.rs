@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::shown;
-use crate::{ApplicationId, Quantity, Refusal};
+use crate::{ApplicationId, LabelKey, LabelValue, Quantity, Refusal};
 
 /// What runs. A launch keeps its own copy, so that a later change of its template does not reach into it. Field names
 /// on the wire are those of the older registry.
@@ -35,7 +35,7 @@ pub struct Workload {
     pub env: BTreeMap<EnvName, String>,
     /// Labels that a node must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub node_selector: BTreeMap<String, String>,
+    pub node_selector: BTreeMap<LabelKey, LabelValue>,
     /// Taints that do not keep the pod away.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
@@ -82,21 +82,30 @@ impl ImageSource {
     /// [`Refusal::Malformed`] when it cannot be an image reference.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         const MAX: usize = 512;
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"./-_:@+".contains(&b);
-        let name = text.rsplit('/').next().unwrap_or_default();
-        let bare = name.split(['@', ':']).next().unwrap_or_default();
-        if text.len() > MAX
-            || !text.bytes().all(allowed)
-            || bare.is_empty()
-            || name.ends_with([':', '@'])
-            || text.starts_with(['/', '.', '-'])
-        {
+        let (rest, digest) = text
+            .split_once('@')
+            .map_or((text, None), |(rest, digest)| (rest, Some(digest)));
+        let (host, path) = match rest.split_once('/') {
+            // As Docker reads it: the first part is a registry when it could be a host name.
+            Some((first, path)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), path),
+            _ => (None, rest),
+        };
+        let (path, tag) = path
+            .split_once(':')
+            .map_or((path, None), |(path, tag)| (path, Some(tag)));
+        let good = text.len() <= MAX
+            && host.is_none_or(is_host)
+            && path.split('/').all(is_path_part)
+            && tag.is_none_or(is_tag)
+            && digest.is_none_or(is_digest);
+        if !good {
             return Err(Refusal::Malformed(format!(
-                "'{}' is not an image: write 'registry/name:tag' or 'registry/name@sha256:…'",
+                "'{}' is not an image: write 'registry/name:tag' or 'registry/name@sha256:…', the name in lower case",
                 shown(text)
             )));
         }
-        Ok(Self(if name.len() == bare.len() {
+        let bare = tag.is_none() && digest.is_none();
+        Ok(Self(if bare {
             format!("{text}:latest")
         } else {
             text.to_owned()
@@ -107,6 +116,35 @@ impl ImageSource {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn is_host(text: &str) -> bool {
+    let (name, port) = text
+        .split_once(':')
+        .map_or((text, None), |(name, port)| (name, Some(port)));
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b".-".contains(&b);
+    !name.is_empty() && name.bytes().all(inner) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+/// Lower-case letters and digits, with '.', '_' and '-' between them.
+fn is_path_part(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.bytes().all(|b| plain(b) || b"._-".contains(&b))
+        && text.bytes().next().is_some_and(plain)
+        && text.bytes().next_back().is_some_and(plain)
+}
+
+fn is_tag(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        && !text.starts_with(['.', '-'])
+}
+
+/// An algorithm and hexadecimal digits; how many is the registry's business.
+fn is_digest(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(algorithm, hex)| {
+        is_path_part(algorithm) && (1..=128).contains(&hex.len()) && hex.bytes().all(|b| b.is_ascii_hexdigit())
+    })
 }
 
 impl TryFrom<String> for ImageSource {
@@ -183,16 +221,66 @@ impl Resources {
 pub struct Toleration {
     /// The taint's key; absent means every key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// `Equal` or `Exists`.
+    pub key: Option<LabelKey>,
+    /// How the taint is compared; absent means `Equal`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operator: Option<String>,
+    pub operator: Option<TolerationOperator>,
     /// The taint's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
-    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`; absent means every effect.
+    pub value: Option<LabelValue>,
+    /// The taint's effect; absent means every effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effect: Option<String>,
+    pub effect: Option<TaintEffect>,
+}
+
+impl Toleration {
+    /// Whether Kubernetes would take it: without a key the operator must be `Exists`, and that has no value.
+    pub(crate) fn is_consistent(&self) -> bool {
+        let exists = self.operator == Some(TolerationOperator::Exists);
+        (self.key.is_some() || exists)
+            && !(exists && self.value.as_ref().is_some_and(|value| !value.as_str().is_empty()))
+    }
+}
+
+/// How a toleration is compared with a taint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TolerationOperator {
+    /// Key and value are the same.
+    Equal,
+    /// The key is the same.
+    Exists,
+}
+
+impl TolerationOperator {
+    /// As Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TolerationOperator::Equal => "Equal",
+            TolerationOperator::Exists => "Exists",
+        }
+    }
+}
+
+/// What a taint does to pods that do not tolerate it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaintEffect {
+    /// They are not scheduled.
+    NoSchedule,
+    /// They are scheduled elsewhere if possible.
+    PreferNoSchedule,
+    /// They are evicted.
+    NoExecute,
+}
+
+impl TaintEffect {
+    /// As Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TaintEffect::NoSchedule => "NoSchedule",
+            TaintEffect::PreferNoSchedule => "PreferNoSchedule",
+            TaintEffect::NoExecute => "NoExecute",
+        }
+    }
 }
 
 /// The user that a container runs as: a number, or `image` for the image's own.
@@ -292,11 +380,28 @@ mod tests {
             ("host:5000/img", "host:5000/img:latest"),
             ("repo/img:1.2", "repo/img:1.2"),
             ("repo/img:latest", "repo/img:latest"),
-            ("repo/img@sha256:abc", "repo/img@sha256:abc"),
+            ("localhost/img", "localhost/img:latest"),
         ] {
             assert_eq!(ImageSource::parse(given).unwrap().as_str(), kept);
         }
-        for bad in ["", "a b", "repo/", "repo/img:", "repo/:tag", "/img", "img\n"] {
+        let digest = format!("repo/img@sha256:{}", "a".repeat(64));
+        assert_eq!(ImageSource::parse(&digest).unwrap().as_str(), digest);
+        for bad in [
+            "",
+            "a b",
+            "repo/",
+            "repo/img:",
+            "repo/:tag",
+            "/img",
+            "img\n",
+            "http://x",
+            "X/Y",
+            "a:b:c",
+            "x@sha256:zz",
+            "a//b",
+            "a-",
+            "h:99999/x",
+        ] {
             assert!(ImageSource::parse(bad).is_err(), "{bad}");
         }
     }

@@ -171,6 +171,18 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// Every variable that [`Config::read`] asks for.
+    pub const VARIABLES: [&'static str; 8] = [
+        "LAYBY_INSTALLATION",
+        "LAYBY_TABLE",
+        "LAYBY_DYNAMODB_URL",
+        "LAYBY_LAUNCHES",
+        "LAYBY_ADMIN_KEY_SHA256",
+        "LAYBY_CELLS",
+        "LAYBY_SECRETS_ARN",
+        "LAYBY_SECRETS",
+    ];
+
     /// Reads the configuration through `variable`, which answers with a variable's value:
     ///
     /// | variable | meaning | without it |
@@ -187,7 +199,10 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Variable`] naming the variable, what is wrong and what is expected.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let get = |name: &'static str| variable(name).filter(|value| !value.trim().is_empty());
+        let get = |name: &'static str| {
+            debug_assert!(Self::VARIABLES.contains(&name), "{name} is not listed");
+            variable(name).filter(|value| !value.trim().is_empty())
+        };
         let wrong = |name: &'static str, why: String| ConfigError::Variable { name, why };
 
         let installation = get("LAYBY_INSTALLATION")

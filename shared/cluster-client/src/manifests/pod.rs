@@ -1,6 +1,8 @@
 //! The pod: one container that runs what the template says.
 
-use domain::{RunAs, Workload, fill_command};
+use std::collections::BTreeMap;
+
+use domain::{LabelKey, LabelValue, RunAs, Workload, fill_command};
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EnvVar, Pod, PodSpec, Probe, SeccompProfile, SecurityContext,
     TCPSocketAction, Toleration,
@@ -42,7 +44,8 @@ pub(crate) fn pod(plan: &Plan<'_>) -> Pod {
             service_account_name: Some(ACCOUNT.to_owned()),
             automount_service_account_token: Some(false),
             termination_grace_period_seconds: Some(GRACE_SECONDS),
-            node_selector: Some(run.node_selector.clone()).filter(|selector| !selector.is_empty()),
+            node_selector: Some(run.node_selector.iter().map(label).collect())
+                .filter(|selector: &BTreeMap<_, _>| !selector.is_empty()),
             tolerations: Some(run.tolerations.iter().map(toleration).collect::<Vec<_>>())
                 .filter(|tolerations| !tolerations.is_empty()),
             ..Default::default()
@@ -111,12 +114,16 @@ fn security_context(run: &Workload) -> SecurityContext {
     }
 }
 
+fn label((key, value): (&LabelKey, &LabelValue)) -> (String, String) {
+    (key.to_string(), value.to_string())
+}
+
 fn toleration(toleration: &domain::Toleration) -> Toleration {
     Toleration {
-        key: toleration.key.clone(),
-        operator: toleration.operator.clone(),
-        value: toleration.value.clone(),
-        effect: toleration.effect.clone(),
+        key: toleration.key.as_ref().map(ToString::to_string),
+        operator: toleration.operator.map(|operator| operator.as_str().to_owned()),
+        value: toleration.value.as_ref().map(ToString::to_string),
+        effect: toleration.effect.map(|effect| effect.as_str().to_owned()),
         toleration_seconds: None,
     }
 }

@@ -182,7 +182,9 @@ fn a_crash_loop_tells_how_it_died_last_and_what_it_said() {
         on_node(crashed(1, Some("no such module\n"))),
         with(1, Some("no such module"))
     );
-    assert_eq!(on_node(crashed(137, None)), with(137, Some("Error")));
+    assert_eq!(on_node(crashed(137, None)), with(137, None));
+    let killed = json!({"restartCount": 3, "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}});
+    assert_eq!(on_node(container(killed)), with(137, Some("OOMKilled")));
     let between = container(json!({"restartCount": 3, "state": {"terminated": {"exitCode": 2}}}));
     assert_eq!(on_node(between), with(2, None));
 }

@@ -23,7 +23,7 @@ pub(super) fn failure(status: StatusCode, path: &str) -> Response<Bytes> {
             REFRESH,
         ),
         StatusCode::NOT_FOUND if is_application(path) => waiting(
-            "This application is not running",
+            "This application is starting, or not running",
             "It may still be starting, or it has ended: its record says which.",
             ABSENT_TRIES,
             "",
