@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use tests::App;
+use tests::{App, Launched};
 
 #[tokio::test]
 async fn a_request_writes_one_line_with_its_route_key() {
@@ -163,7 +163,7 @@ async fn no_line_has_a_key_a_token_an_id_or_a_path_in_it() {
             app.post(&format!("/applications/{secret_name}"))
                 .header("idempotency-key", key)
         };
-        let launched = App::launched(secret_name, &ask().json(&body).await);
+        let launched = Launched::of(secret_name, &ask().json(&body).await);
         ask()
             .json(&json!({ "cull-timeout": "hunter2" }))
             .await

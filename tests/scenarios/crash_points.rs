@@ -8,8 +8,8 @@ use net::Peer;
 use serde_json::{Value, json};
 use tests::{App, Launched, in_time};
 
-use crate::invariants;
 use crate::process::{Fate, Process};
+use tests::scenario::invariants;
 
 const TEMPLATE: &str = "notebook";
 /// Domain time between two looks, or two runs.
@@ -133,7 +133,7 @@ async fn launch(app: &App, next: Next, process: &Process, key: &str) {
     if next == Next::Look && id.is_none() {
         // Whoever got no answer asks again with the same key.
         let again = app.post(&path(TEMPLATE)).header("idempotency-key", &key).await;
-        id = Some(App::launched(TEMPLATE, &again).id);
+        id = Some(Launched::of(TEMPLATE, &again).id);
     }
     let rows = invariants::rows(app).await;
     let mut made: Vec<String> = rows.into_keys().filter(|id| !before.contains_key(id)).collect();

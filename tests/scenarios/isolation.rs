@@ -8,8 +8,8 @@ use net::{Fault, Faults};
 use serde_json::{Value, json};
 use tests::App;
 
-use crate::invariants;
 use crate::process::Process;
+use tests::scenario::invariants;
 
 fn none() -> Faults {
     Arc::new(|_, _| Fault::Pass)

@@ -3,11 +3,7 @@
 
 mod counts;
 mod crash_points;
-mod invariants;
 mod isolation;
 mod process;
-mod scale;
-mod script;
 mod scripts;
-mod stage;
 mod together;

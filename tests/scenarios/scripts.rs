@@ -2,19 +2,20 @@
 
 use std::path::Path;
 
-use tests::in_time;
-
-use crate::scale::Scale;
-use crate::stage::play;
+use tests::scenario::{Scale, Script, Stage, invariants, play};
+use tests::{App, in_time};
 
 async fn script(name: &str) {
     script_at(name, Scale::Wound).await;
 }
 
 async fn script_at(name: &str, scale: Scale) {
+    in_time(play(&text(name), scale)).await;
+}
+
+fn text(name: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/scripts/{name}.txt"));
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    in_time(play(&text, scale)).await;
+    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 #[test]
@@ -33,6 +34,40 @@ fn every_script_has_its_test() {
 #[tokio::test]
 async fn idle_is_culled_by_waiting_too() {
     script_at("idle-is-culled", Scale::Waited(900)).await;
+}
+
+/// Everything that a script says from outside, it can say to an installation that somebody else started.
+#[tokio::test]
+async fn a_running_installation_can_be_played_on() {
+    App::run(async |app| {
+        for name in ["evicted-while-launching", "idle-is-culled"] {
+            let script = Script::parse(&text(name)).unwrap();
+            let mut stage = Stage::at(app.ready().clone(), &script, Scale::Wound).await.unwrap();
+            for line in script.lines() {
+                stage = stage.play(line).await;
+            }
+            stage.end().await;
+        }
+        let rows = invariants::at_rest(app).await;
+        assert!(
+            rows.len() >= 2 && rows.values().all(|row| row.state == "ended"),
+            "{rows:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_needs_the_inside_of_a_running_installation_is_refused_before_anything_is_played() {
+    App::run(async |app| {
+        for sentence in ["keep data", "restart", "break proxy", "mend cluster", "forget routes"] {
+            let script = Script::parse(&format!("reap\n{sentence}")).unwrap();
+            let refused = Stage::at(app.ready().clone(), &script, Scale::Wound).await.err();
+            let wanted = format!("line 2 needs the inside of a process that was started elsewhere: {sentence}");
+            assert_eq!(refused, Some(wanted));
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use serde_json::Value;
 use tests::{App, Launched};
 use tokio::sync::Notify;
 
-use crate::invariants;
 use crate::process::{Fate, Process};
+use tests::scenario::invariants;
 
 const TEMPLATE: &str = "notebook";
 /// Applications that two reapers share.

@@ -1,14 +1,14 @@
 //! A whole installation in this process.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::Method;
 use jiff::Timestamp;
-use local::{Adapter, Advanced, Options, Ready};
-use serde_json::{Value, json};
+use local::{Adapter, Advanced, Options};
+use serde_json::Value;
 
-use crate::{Answer, Ask, Http, Outages, in_time};
+use crate::{Installation, Launched, Outages, in_time};
 
 /// Between two looks at an application that is on its way.
 const PACE: Duration = Duration::from_secs(2);
@@ -18,27 +18,17 @@ const LOOKS_MAX: usize = 200;
 /// A whole installation: embedded parts on free ports, nothing kept, the reaper only when told.
 pub struct App {
     adapter: Adapter,
-    ready: Ready,
-    http: Http,
+    installation: Installation,
     outages: Outages,
     log: Arc<Mutex<Vec<Value>>>,
 }
 
-/// What a launch was answered with.
-#[derive(Clone, Debug)]
-pub struct Launched {
-    /// The template.
-    pub template: String,
-    /// The application's id.
-    pub id: String,
-    /// The token with which it can be stopped.
-    pub token: String,
-}
+/// What can be seen of an installation from outside.
+impl Deref for App {
+    type Target = Installation;
 
-impl Launched {
-    /// The path of the application.
-    pub fn path(&self) -> String {
-        format!("/applications/{}/{}", self.template, self.id)
+    fn deref(&self) -> &Installation {
+        &self.installation
     }
 }
 
@@ -73,12 +63,10 @@ impl App {
         // A task of its own, because it nests deeply, and the stacks of tests are small.
         let started = tokio::spawn(Adapter::start(options)).await.unwrap();
         let adapter = started.unwrap_or_else(|error| panic!("{error}"));
-        let ready = adapter.ready();
-        let http = Http::new(&ready.api);
+        let installation = Installation::new(adapter.ready());
         Self {
             adapter,
-            ready,
-            http,
+            installation,
             outages,
             log,
         }
@@ -94,29 +82,9 @@ impl App {
         &self.adapter
     }
 
-    /// Addresses and keys.
-    pub fn ready(&self) -> &Ready {
-        &self.ready
-    }
-
-    /// The client of the API.
-    pub fn http(&self) -> &Http {
-        &self.http
-    }
-
     /// What can be put out of reach.
     pub fn outages(&self) -> &Outages {
         &self.outages
-    }
-
-    /// A key with the scope `admin`.
-    pub fn admin(&self) -> &str {
-        &self.ready.keys["admin"]
-    }
-
-    /// A key with the scope `apps`.
-    pub fn apps(&self) -> &str {
-        &self.ready.keys["apps"]
     }
 
     /// The log lines so far.
@@ -129,86 +97,9 @@ impl App {
         self.adapter.clock().now()
     }
 
-    /// A request, to be sent by awaiting it.
-    pub fn ask(&self, method: Method, path: &str) -> Ask {
-        self.http.ask(method, path)
-    }
-
-    /// `GET path`.
-    pub fn get(&self, path: &str) -> Ask {
-        self.http.get(path)
-    }
-
-    /// `POST path`.
-    pub fn post(&self, path: &str) -> Ask {
-        self.http.post(path)
-    }
-
-    /// `PUT path`.
-    pub fn put(&self, path: &str) -> Ask {
-        self.http.put(path)
-    }
-
-    /// `DELETE path`.
-    pub fn delete(&self, path: &str) -> Ask {
-        self.http.delete(path)
-    }
-
     /// Winds the clock.
     pub async fn advance(&self, by: Duration) {
         assert_ne!(self.adapter.advance(by).await, Advanced::Refused);
-    }
-
-    /// Runs the reaper once, and gives its report.
-    pub async fn reap(&self) -> Value {
-        self.post("/_local/reap").await.expect(200)
-    }
-
-    /// Writes a template that runs `image`.
-    pub async fn template(&self, name: &str, image: &str) {
-        self.template_of(name, &json!({ "image-source": image })).await;
-    }
-
-    /// Writes a template with this body.
-    pub async fn template_of(&self, name: &str, body: &Value) {
-        let answer = self
-            .put(&format!("/templates/{name}"))
-            .key(self.admin())
-            .json(body)
-            .await;
-        answer.expect(200);
-    }
-
-    /// Launches from a template.
-    pub async fn launch(&self, template: &str) -> Launched {
-        self.launch_of(template, &json!({})).await
-    }
-
-    /// Launches from a template with this body.
-    pub async fn launch_of(&self, template: &str, body: &Value) -> Launched {
-        let answer = self.post(&format!("/applications/{template}")).json(body).await;
-        Self::launched(template, &answer)
-    }
-
-    /// What `answer` says was launched.
-    pub fn launched(template: &str, answer: &Answer) -> Launched {
-        let body = answer.expect(200);
-        let word = |name: &str| {
-            body[name]
-                .as_str()
-                .unwrap_or_else(|| panic!("no '{name}' in {body}"))
-                .to_owned()
-        };
-        Launched {
-            template: template.to_owned(),
-            id: word("id"),
-            token: word("token"),
-        }
-    }
-
-    /// The application as it is now. Reading it brings it on, as every read does.
-    pub async fn read(&self, launched: &Launched) -> Value {
-        self.get(&launched.path()).await.expect(200)
     }
 
     /// Reads the application and winds the clock, in turns, until it has this status.

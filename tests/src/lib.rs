@@ -1,5 +1,5 @@
-//! What tests over HTTP share: a whole installation in this process, a client that sends exactly what it is told, and
-//! outages on demand. Whatever does not go as a test needs it panics with what was seen.
+//! What tests over HTTP share: a whole installation in this process, a client that sends exactly what it is told,
+//! outages on demand, and scripts that are played on all of it. Whatever does not go as a test needs it panics with what was seen.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,10 +9,13 @@
 mod app;
 pub mod counts;
 mod http;
+mod installation;
 mod outages;
+pub mod scenario;
 
-pub use app::{App, Launched};
+pub use app::App;
 pub use http::{Answer, Ask, Http};
+pub use installation::{Installation, Launched};
 pub use outages::Outages;
 
 use std::time::Duration;

@@ -5,7 +5,7 @@ mod idempotency;
 mod outages;
 
 use serde_json::json;
-use tests::App;
+use tests::{App, Launched};
 
 #[tokio::test]
 async fn a_launch_answers_with_an_id_and_a_token_and_comes_up_at_its_location() {
@@ -13,7 +13,7 @@ async fn a_launch_answers_with_an_id_and_a_token_and_comes_up_at_its_location() 
         app.template("notebook", "layby/notebook:1").await;
         let answer = app.post("/applications/notebook").await;
         let body = answer.expect(200);
-        let launched = App::launched("notebook", &answer);
+        let launched = Launched::of("notebook", &answer);
         assert_eq!(body, json!({ "id": launched.id, "token": launched.token }));
         assert!(launched.id.len() == 32 && launched.id.bytes().all(|b| b"0123456789abcdef".contains(&b)));
 
@@ -40,7 +40,7 @@ async fn both_old_forms_launch_and_the_path_goes_before_the_body() {
             json!({ "template-name": "notebook" }),
             json!({ "templateName": "notebook" }),
         ] {
-            let launched = App::launched("notebook", &app.post("/applications/").json(&body).await);
+            let launched = Launched::of("notebook", &app.post("/applications/").json(&body).await);
             assert_eq!(app.read(&launched).await["template-name"], "notebook");
         }
         let launched = app.launch_of("notebook", &json!({ "template-name": "other" })).await;

@@ -120,7 +120,7 @@ fn launch_refusals() -> Vec<Case> {
             async {
                 let key = fresh("ended");
                 let answer = app.post("/applications/notebook").header("idempotency-key", &key).await;
-                let launched = App::launched(NOTEBOOK, &answer);
+                let launched = Launched::of(NOTEBOOK, &answer);
                 app.delete(&launched.path()).key(&launched.token).await.expect(202);
                 door.post("/applications/notebook")
                     .header("idempotency-key", &key)

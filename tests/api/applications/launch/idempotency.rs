@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use net::{Fault, Peer};
 use serde_json::{Value, json};
-use tests::{Answer, App};
+use tests::{Answer, App, Launched};
 
 use crate::own::Own;
 use crate::settings::action;
@@ -33,7 +33,7 @@ async fn the_same_key_and_body_get_the_same_application_and_token() {
         app.template("notebook", "layby/notebook:1").await;
         let body = json!({ "cull-timeout": 60_000 });
         let first = launch(app, KEY, &body).await.expect(200);
-        let launched = App::launched("notebook", &launch(app, KEY, &body).await);
+        let launched = Launched::of("notebook", &launch(app, KEY, &body).await);
         assert_eq!(launch(app, KEY, &body).await.expect(200), first);
         app.read_until(&launched, "deployed").await;
         let slashed = app
@@ -75,7 +75,7 @@ async fn another_body_or_another_template_is_422() {
 async fn what_has_ended_since_is_409_and_the_key_is_free_after_a_day() {
     App::run(async |app| {
         app.template("notebook", "layby/notebook:1").await;
-        let launched = App::launched("notebook", &launch(app, KEY, &json!({})).await);
+        let launched = Launched::of("notebook", &launch(app, KEY, &json!({})).await);
         app.delete(&launched.path()).key(&launched.token).await.expect(202);
         let sentence = "What this Idempotency-Key launched has ended since; use a new key to launch again";
         assert_eq!(
@@ -85,7 +85,7 @@ async fn what_has_ended_since_is_409_and_the_key_is_free_after_a_day() {
         app.read_until_ended(&launched).await;
         launch(app, KEY, &json!({})).await.problem(409, "idempotencyKeyEnded");
         app.advance(Duration::from_secs(25 * 60 * 60)).await;
-        let again = App::launched("notebook", &launch(app, KEY, &json!({})).await);
+        let again = Launched::of("notebook", &launch(app, KEY, &json!({})).await);
         assert_ne!(again.id, launched.id);
     })
     .await;
@@ -148,7 +148,7 @@ async fn two_callers_with_one_key_get_two_applications() {
         let answers = [ask().await, ask().key(app.apps()).await, ask().key(app.admin()).await];
         let ids: BTreeSet<String> = answers
             .iter()
-            .map(|answer| App::launched("notebook", answer).id)
+            .map(|answer| Launched::of("notebook", answer).id)
             .collect();
         assert_eq!(ids.len(), 3);
     })
@@ -203,7 +203,7 @@ async fn a_launch_whose_answer_was_lost_is_finished_by_the_same_key() {
             .await;
         first.problem(503, "badDatabase");
         assert_eq!(count(app).await, 1, "it was written all the same");
-        let launched = App::launched("notebook", &launch(app, KEY, &json!({})).await);
+        let launched = Launched::of("notebook", &launch(app, KEY, &json!({})).await);
         app.advance(Duration::from_secs(31)).await;
         app.read_until(&launched, "deployed").await;
         assert_eq!(count(app).await, 1);

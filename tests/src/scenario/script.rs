@@ -1,4 +1,4 @@
-#![doc = include_str!("README.md")]
+//! Scripts as they are written.
 
 use std::time::Duration;
 
@@ -49,14 +49,50 @@ pub struct Expected {
     pub reason: Option<String>,
 }
 
-/// The steps of a script, with their lines as written and their numbers.
-pub fn parse(text: &str) -> Vec<(usize, String, Step)> {
-    let lines = text.lines().map(str::trim).zip(1..);
-    let sentences = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
-    let read = |line: &str, number| step(line).unwrap_or_else(|| panic!("line {number} is no sentence: {line}"));
-    sentences
-        .map(|(line, number)| (number, line.to_owned(), read(line, number)))
-        .collect()
+/// A line of a script that says something.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Its number, from 1.
+    pub number: usize,
+    /// As it is written.
+    pub text: String,
+    pub(super) step: Step,
+}
+
+/// A script whose every line is understood.
+#[derive(Clone, Debug)]
+pub struct Script(Vec<Line>);
+
+impl Script {
+    /// Reads a script.
+    ///
+    /// # Errors
+    /// A sentence that names the first line that is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let lines = text.lines().map(str::trim).zip(1..);
+        let said = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+        let read = |(line, number): (&str, usize)| {
+            let step = step(line).ok_or_else(|| format!("line {number} is no sentence: {line}"))?;
+            let text = line.to_owned();
+            Ok(Line { number, text, step })
+        };
+        said.map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Its lines, in order, without comments and empty ones.
+    pub fn lines(&self) -> &[Line] {
+        &self.0
+    }
+}
+
+impl Step {
+    /// Whether it reaches behind an installation's API, which only the process that the installation runs in can do.
+    pub(super) fn needs_inside(&self) -> bool {
+        matches!(
+            self,
+            Step::KeepData | Step::Break(_) | Step::Mend(_) | Step::ForgetRoutes | Step::Restart
+        )
+    }
 }
 
 /// A duration as scripts write it, such as `61m`.
@@ -129,17 +165,31 @@ fn peer(part: &str) -> Option<net::Peer> {
     }
 }
 
-#[test]
-fn sentences_mean_what_they_say_and_others_are_refused() {
-    let expected = Expected {
-        status: "deleted".into(),
-        phase: Some("ended".into()),
-        reason: Some("Culled for".into()),
-    };
-    let line = "expect a deleted phase ended reason \"Culled for\"";
-    assert_eq!(step(line), Some(Step::Expect("a".into(), expected)));
-    assert_eq!(step("advance 1h 1m"), None);
-    assert_eq!(step("advance 61m"), Some(Step::Advance(Duration::from_secs(3660))));
-    assert_eq!(step("reap reason \"x\""), None);
-    assert_eq!(step("stop a with nothing"), None);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_mean_what_they_say_and_others_are_refused() {
+        let expected = Expected {
+            status: "deleted".into(),
+            phase: Some("ended".into()),
+            reason: Some("Culled for".into()),
+        };
+        let line = "expect a deleted phase ended reason \"Culled for\"";
+        assert_eq!(step(line), Some(Step::Expect("a".into(), expected)));
+        assert_eq!(step("advance 1h 1m"), None);
+        assert_eq!(step("advance 61m"), Some(Step::Advance(Duration::from_secs(3660))));
+        assert_eq!(step("reap reason \"x\""), None);
+        assert_eq!(step("stop a with nothing"), None);
+    }
+
+    #[test]
+    fn a_line_that_is_no_sentence_is_named() {
+        let script = Script::parse("# a comment\n\n  reap\n").unwrap();
+        assert_eq!(script.lines().len(), 1);
+        assert_eq!((script.lines()[0].number, script.lines()[0].text.as_str()), (3, "reap"));
+        let refused = Script::parse("reap\nreap twice").unwrap_err();
+        assert_eq!(refused, "line 2 is no sentence: reap twice");
+    }
 }

@@ -22,9 +22,14 @@ impl Scale {
     }
 }
 
-#[test]
-fn waiting_divides_and_winding_does_not() {
-    let hour = Duration::from_secs(3600);
-    assert_eq!(Scale::Wound.of(hour), hour);
-    assert_eq!(Scale::Waited(900).of(hour), Duration::from_secs(4));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_divides_and_winding_does_not() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(Scale::Wound.of(hour), hour);
+        assert_eq!(Scale::Waited(900).of(hour), Duration::from_secs(4));
+    }
 }

@@ -2,18 +2,23 @@
 
 use http::Method;
 use serde_json::Value;
-use tests::Http;
 
-use super::Stage;
-use crate::invariants;
-use crate::script::Expected;
+use super::{Place, Stage};
+use crate::Http;
+use crate::scenario::script::Expected;
+use crate::scenario::{cluster, invariants};
 
 impl Stage {
     /// An application as lists tell it: unlike a read, that brings nothing on.
     pub(super) async fn listed(&self, name: &str) -> Value {
         let one = self.one(name);
         let path = format!("/applications/{}", one.template);
-        let all = self.app.get(&path).key(self.app.apps()).await.expect(200);
+        let all = self
+            .installation()
+            .get(&path)
+            .key(self.installation().apps())
+            .await
+            .expect(200);
         let found = all
             .as_array()
             .unwrap()
@@ -38,7 +43,12 @@ impl Stage {
 
     pub(super) async fn list(&self, status: &str, names: &[String]) {
         let path = format!("/applications/?status={status}");
-        let all = self.app.get(&path).key(self.app.apps()).await.expect(200);
+        let all = self
+            .installation()
+            .get(&path)
+            .key(self.installation().apps())
+            .await
+            .expect(200);
         let seen = all
             .as_array()
             .unwrap()
@@ -55,15 +65,23 @@ impl Stage {
         let id = &self.one(name).id;
         let seen = self.listed(name).await;
         assert!(seen["status"] == "deleted" || seen["status"] == "failed", "{seen}");
-        assert!(
-            !invariants::has_route(&self.app, id),
-            "the proxy still has a route for {name}"
-        );
-        let visited = Http::new(&self.app.ready().proxy)
+        if let Place::Here { app, .. } = &self.place {
+            assert!(
+                !invariants::has_route(app, id),
+                "the proxy still has a route for {name}"
+            );
+        }
+        let visited = Http::new(&self.installation().ready().proxy)
             .ask(Method::GET, &format!("/user/{id}/"))
             .await;
         assert_eq!(visited.status, 404);
-        let namespace = invariants::cluster(&self.app, Method::GET, &format!("/api/v1/namespaces/{id}"), None).await;
+        let namespace = cluster::ask(
+            self.installation(),
+            Method::GET,
+            &format!("/api/v1/namespaces/{id}"),
+            None,
+        )
+        .await;
         assert_eq!(namespace.status, 404, "{}", namespace.text());
     }
 }

@@ -1,22 +1,22 @@
 //! Plays a script on an installation.
 
 mod checks;
+mod place;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Method;
-use local::{Identity, Options};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tests::{Answer, App, Http, Launched};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::invariants;
-use crate::scale::Scale;
-use crate::script::{Credential, Step, duration, parse};
+use place::{Place, restarted};
+
+use super::script::{Credential, Line, Script, Step, duration};
+use super::{Scale, cluster};
+use crate::{Http, Launched};
 
 /// Domain time between two runs, or two reads, of something that goes on by itself: a little more than the least that
 /// the product rests between two looks.
@@ -34,59 +34,48 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// An installation with the names that a script gave to what it launched.
 pub struct Stage {
-    app: App,
+    place: Place,
     scale: Scale,
-    data: Option<TempDir>,
     named: BTreeMap<String, Launched>,
     sockets: BTreeMap<String, Socket>,
     /// What is out of reach.
     broken: Vec<net::Peer>,
 }
 
-/// Plays the script `text`, and checks at its end that nothing is left over or missing.
+/// Plays the script `text` on an installation of its own, and checks at its end that nothing is left over or missing.
+///
+/// # Panics
+/// When a line does not hold.
 pub async fn play(text: &str, scale: Scale) {
-    let steps = parse(text);
-    let data = steps.iter().any(|(_, _, step)| *step == Step::KeepData);
-    let data = data.then(|| tempfile::tempdir().unwrap());
-    let app = App::start(options(data.as_ref())).await;
-    let (named, sockets) = (BTreeMap::new(), BTreeMap::new());
-    let mut stage = Stage {
-        app,
-        scale,
-        data,
-        named,
-        sockets,
-        broken: Vec::new(),
-    };
-    for (number, line, step) in steps {
-        println!("{number}: {line}");
-        stage = stage.act(step).await;
+    let script = Script::parse(text).unwrap_or_else(|error| panic!("{error}"));
+    let mut stage = Stage::of_its_own(&script, scale).await;
+    for line in script.lines() {
+        println!("{}: {}", line.number, line.text);
+        stage = stage.play(line).await;
     }
-    invariants::at_rest(&stage.app).await;
-    stage.app.stop().await;
-}
-
-fn options(data: Option<&TempDir>) -> Options {
-    Options {
-        data: data.map(|folder| folder.path().to_owned()),
-        ..Options::embedded()
-    }
+    stage.end().await;
 }
 
 impl Stage {
-    async fn act(mut self, step: Step) -> Self {
-        match step {
+    /// Plays one line.
+    ///
+    /// # Panics
+    /// When it does not hold.
+    pub async fn play(mut self, line: &Line) -> Self {
+        match line.step.clone() {
             Step::KeepData => {}
             Step::Template(name, fields) => self.template(&name, &fields).await,
             Step::DeleteTemplate(name) => {
-                let answer = self.app.delete(&format!("/templates/{name}")).key(self.app.admin());
-                answer.await.expect(200);
+                let installation = self.installation();
+                let answer = installation.delete(&format!("/templates/{name}"));
+                answer.key(installation.admin()).await.expect(200);
             }
             Step::NoLaunch(name) => {
-                self.app.post(&format!("/applications/{name}")).await.expect(404);
+                let answer = self.installation().post(&format!("/applications/{name}")).await;
+                answer.expect(404);
             }
             Step::Launch(template, name, fields) => self.launch(&template, name, &fields).await,
-            Step::Read(name) => drop(self.app.read(self.one(&name)).await),
+            Step::Read(name) => drop(self.installation().read(self.one(&name)).await),
             Step::Wait(name, status) => self.wait(&name, &status).await,
             Step::Open(name) => self.open(&name).await,
             Step::Connect(name) => self.connect(&name).await,
@@ -99,25 +88,21 @@ impl Stage {
             Step::List(status, names) => self.list(&status, &names).await,
             Step::Gone(name) => self.gone(&name).await,
             Step::Break(peer) => {
-                self.app.outages().begin(peer);
+                self.inside().outages().begin(peer);
                 self.broken.push(peer);
             }
             Step::Mend(peer) => {
-                self.app.outages().end(peer);
+                self.inside().outages().end(peer);
                 self.broken.retain(|broken| *broken != peer);
             }
             Step::Evict(name) => self.evict(&name).await,
             Step::DeleteNamespace(name) => {
                 let path = format!("/api/v1/namespaces/{}", self.one(&name).id);
-                invariants::cluster(&self.app, Method::DELETE, &path, None)
-                    .await
-                    .expect(200);
+                let answer = cluster::ask(self.installation(), Method::DELETE, &path, None).await;
+                answer.expect(200);
             }
             Step::ForgetRoutes => self.forget_routes(),
-            Step::Restart => {
-                self.app.stop().await;
-                self.app = App::start(options(self.data.as_ref())).await;
-            }
+            Step::Restart => self.place = restarted(self.place).await,
         }
         self
     }
@@ -131,7 +116,7 @@ impl Stage {
     /// Lets `by` of domain time pass.
     async fn pass(&self, by: Duration) {
         match self.scale {
-            Scale::Wound => self.app.advance(by).await,
+            Scale::Wound => self.wind(by).await,
             Scale::Waited(_) => tokio::time::sleep(by).await,
         }
     }
@@ -158,18 +143,21 @@ impl Stage {
         let limits: BTreeMap<String, String> = limits.into_iter().collect();
         body.insert("limits".to_owned(), json!(limits));
         body.insert("requests".to_owned(), json!(limits));
-        self.app.template_of(name, &body.into()).await;
+        self.installation().template_of(name, &body.into()).await;
     }
 
     async fn launch(&mut self, template: &str, name: String, fields: &[(String, String)]) {
-        let launched = self.app.launch_of(template, &self.fields(fields).into()).await;
+        let launched = self
+            .installation()
+            .launch_of(template, &self.fields(fields).into())
+            .await;
         self.named.insert(name, launched);
     }
 
     async fn wait(&self, name: &str, status: &str) {
         let mut seen = Value::Null;
         for _ in 0..READS_MAX {
-            seen = self.app.read(self.one(name)).await;
+            seen = self.installation().read(self.one(name)).await;
             if seen["status"] == status {
                 return;
             }
@@ -218,16 +206,16 @@ impl Stage {
     async fn stop(&self, name: &str, with: Credential) {
         let one = self.one(name);
         let (key, status) = match &with {
-            Credential::Key => (self.app.apps(), 202),
+            Credential::Key => (self.installation().apps(), 202),
             Credential::Token => (one.token.as_str(), 202),
             Credential::WrongKey => ("nobody-knows-this-key", 403),
             Credential::TokenOf(other) => (self.one(other).token.as_str(), 403),
         };
-        self.app.delete(&one.path()).key(key).await.expect(status);
+        self.installation().delete(&one.path()).key(key).await.expect(status);
     }
 
     async fn reap(&self) -> Value {
-        let report = self.app.reap().await;
+        let report = self.installation().reap().await;
         assert_eq!(report["errors"], 0, "{report}");
         report
     }
@@ -268,7 +256,7 @@ impl Stage {
 
     async fn evict(&self, name: &str) {
         let pods = format!("/api/v1/namespaces/{}/pods", self.one(name).id);
-        let list: Answer = invariants::cluster(&self.app, Method::GET, &pods, None).await;
+        let list = cluster::ask(self.installation(), Method::GET, &pods, None).await;
         let list = list.expect(200);
         let pod = list["items"][0]["metadata"]["name"]
             .as_str()
@@ -277,16 +265,7 @@ impl Stage {
             "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self.one(name).id},
         });
         let path = format!("{pods}/{pod}/eviction");
-        invariants::cluster(&self.app, Method::POST, &path, Some(&eviction))
-            .await
-            .expect(201);
-    }
-
-    /// The proxy begins again with an empty table, as after a restart of the real one.
-    fn forget_routes(&self) {
-        let folder = self.data.as_ref().expect("'keep data' comes first");
-        let identity = Identity::kept_in(folder.path(), &gateway::Entropy::system()).unwrap();
-        let proxy = self.app.adapter().proxy().expect("the proxy is embedded");
-        proxy.with_machine(|machine| *machine = embedded::proxy::Machine::new(identity.proxy_token));
+        let evicted = cluster::ask(self.installation(), Method::POST, &path, Some(&eviction)).await;
+        evicted.expect(201);
     }
 }

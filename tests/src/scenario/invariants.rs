@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::{Answer, App, Http};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
@@ -11,7 +12,6 @@ use http::Method;
 use net::{Net, Peer};
 use serde_json::Value;
 use store::Row;
-use tests::{Answer, App, Http};
 
 /// An application's row as it is stored, as far as invariants speak of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,11 @@
+#![doc = include_str!("../scenarios/README.md")]
+
+mod cluster;
+pub mod invariants;
+mod scale;
+mod script;
+mod stage;
+
+pub use scale::Scale;
+pub use script::{Line, Script};
+pub use stage::{Stage, play};
