@@ -59,6 +59,18 @@ impl Lifecycle {
         }
     }
 
+    /// Writes the tombstone.
+    pub(crate) async fn entomb(
+        &self,
+        row: Row<Application>,
+        outcome: Outcome,
+        reason: Reason,
+        look: &Look,
+    ) -> Result<Progress, Error> {
+        let tombstone = row.value.entombed(outcome, reason, look.now);
+        self.record_and_go_on(&row, &tombstone, look).await
+    }
+
     pub(crate) async fn remove_route(&self, row: Row<Application>, look: &Look) -> Result<Progress, Error> {
         match self.home(&row.value)?.routes.remove(&row.value.id).await {
             Ok(()) => {

@@ -1,7 +1,7 @@
 //! From a row to a pod.
 
 use cluster_client::Error as ClusterError;
-use domain::{Application, Look, Outcome, Reason, State, due_after_take};
+use domain::{Application, Look, Outcome, Reason, State};
 use store::{NextDue, Row};
 
 use crate::advance::{Progress, soon};
@@ -58,23 +58,6 @@ impl Lifecycle {
             }
         };
         self.entomb(row, Outcome::Failed, reason, look).await
-    }
-
-    /// Writes the tombstone.
-    pub(crate) async fn entomb(
-        &self,
-        row: Row<Application>,
-        outcome: Outcome,
-        reason: Reason,
-        look: &Look,
-    ) -> Result<Progress, Error> {
-        let tombstone = row.value.entombed(outcome, reason, look.now);
-        let due = NextDue {
-            at: due_after_take(look.now, 0),
-            attempt: 0,
-        };
-        let (row, ours) = self.recorded(&row, &tombstone, due, look).await?;
-        Ok(if ours { Progress::On(row) } else { Progress::Rest(row) })
     }
 }
 
