@@ -126,7 +126,7 @@ impl TemplateBody {
             image_name: self.image_name,
             image: self.image_source,
             command: self.command,
-            port: self.port.unwrap_or(8888),
+            port: self.port.unwrap_or(domain::limits::PORT_DEFAULT),
             limits: self.limits,
             requests: self.requests,
             env: self.env,

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::application::later;
-use crate::limits::{ATTEMPTS_DOUBLED_MAX, DUE_SHARDS, TAKE_BUDGET};
+use crate::limits::{ATTEMPTS_DOUBLED_MAX, DUE_SHARDS, LOOK_AGAIN, TAKE_BUDGET};
 use crate::{ApplicationId, CellName};
 
 /// A queue of due rows that stand or fall together: a dead cluster holds up its own lane only.
@@ -49,6 +49,11 @@ pub fn shard_of(id: &ApplicationId) -> u16 {
 pub fn due_after_take(now: Timestamp, attempt: u32) -> Timestamp {
     let budget = TAKE_BUDGET * 2u32.pow(attempt.min(ATTEMPTS_DOUBLED_MAX));
     later(now, SignedDuration::try_from(budget).unwrap_or_default())
+}
+
+/// When a row is looked at again that may have something new soon.
+pub fn due_soon(now: Timestamp) -> Timestamp {
+    later(now, SignedDuration::try_from(LOOK_AGAIN).unwrap_or_default())
 }
 
 /// When a row whose step failed is tried again: soon at first, then less and less often, so that a row that cannot

@@ -29,7 +29,7 @@ mod workload;
 pub use access::{Access, Caller, KeyRecord, Scope, Scopes, may_call};
 pub use application::{Application, Ended, EndingStep, Outcome, Phase, State, Status};
 pub use cell::Cell;
-pub use due::{Due, Lane, due_after_failure, due_after_take, shard_of};
+pub use due::{Due, Lane, due_after_failure, due_after_take, due_soon, shard_of};
 pub use judge::{Activity, Judgement, judge};
 pub use look::Look;
 pub use names::{ApplicationId, CellName, InstallationId, KeyName, LabelKey, LabelValue, TemplateName};

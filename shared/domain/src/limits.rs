@@ -17,6 +17,8 @@ pub const CULL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60 * 60);
 pub const MAX_AGE_DEFAULT: Duration = Duration::from_secs(6 * 60 * 60);
 /// The most that `cull-timeout` and `max-age` may say: one week, in milliseconds.
 pub const MILLIS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
+/// The port that an application listens on, when its template says nothing.
+pub const PORT_DEFAULT: u16 = 8888;
 /// How long a launch may take to become ready.
 pub const LAUNCH_MAX: Duration = Duration::from_secs(5 * 60);
 

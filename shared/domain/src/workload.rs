@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::PORT_DEFAULT;
 use crate::refusal::shown;
 use crate::{ApplicationId, LabelKey, LabelValue, Quantity, Refusal};
 
@@ -51,7 +52,7 @@ pub struct Workload {
 }
 
 fn default_port() -> u16 {
-    8888
+    PORT_DEFAULT
 }
 
 /// The container's command: `command` as written, or the older service's default when it is empty, with `<id>` and

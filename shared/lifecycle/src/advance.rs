@@ -1,9 +1,9 @@
 //! The loop: ask, do, record, ask again.
 
-use domain::limits::{LOOK_AGAIN, STEPS_MAX, WORK_MAX};
+use domain::limits::{STEPS_MAX, WORK_MAX};
 use domain::{Application, Look, Next, due_after_failure, due_after_take, next};
 use futures::FutureExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use net::Scope;
 use store::{NextDue, Row, WriteError};
 
@@ -147,13 +147,6 @@ impl Lifecycle {
             Err(WriteError::Store(error)) => Err(error.into()),
         }
     }
-}
-
-/// When a row is looked at again that may have something new soon.
-pub(crate) fn soon(look: &Look) -> Timestamp {
-    look.now
-        .checked_add(SignedDuration::try_from(LOOK_AGAIN).unwrap_or_default())
-        .unwrap_or(Timestamp::MAX)
 }
 
 /// The same look, stamped with one of its steps: a stamp is never used for two writes.

@@ -1,10 +1,11 @@
 //! From a tombstone to a record.
 
 use cluster_client::{Presence, Removal};
-use domain::{Application, EndingStep, Look, Outcome, Reason, State};
+use domain::{Application, EndingStep, Look, Outcome, Reason, State, due_soon};
 use store::{Row, WriteError};
 
-use crate::advance::{Progress, soon, step_of};
+use crate::advance::{Progress, step_of};
+use crate::trouble::Trouble;
 use crate::{Error, Lifecycle};
 
 /// How often a stop is tried again when others keep moving the row.
@@ -77,10 +78,9 @@ impl Lifecycle {
                 self.record_and_go_on(&row, &at_step(&row.value, EndingStep::Namespace), look)
                     .await
             }
-            Err(routes::Error::OutOfTime) => self.record_and_rest(&row, &row.value.clone(), soon(look), look).await,
             Err(error) => {
                 net::note("removing the route", &error);
-                self.record_failure(&row, &row.value.clone(), look).await
+                self.record_trouble(&row, Trouble::from(&error), look).await
             }
         }
     }
@@ -95,15 +95,12 @@ impl Lifecycle {
         {
             Ok(Removal::Gone | Removal::NotOurs) => self.finish(row, look).await,
             Ok(Removal::Going) => {
-                self.record_and_rest(&row, &at_step(application, EndingStep::Gone), soon(look), look)
+                self.record_and_rest(&row, &at_step(application, EndingStep::Gone), due_soon(look.now), look)
                     .await
-            }
-            Err(cluster_client::Error::OutOfTime) => {
-                self.record_and_rest(&row, &row.value.clone(), soon(look), look).await
             }
             Err(error) => {
                 net::note("deleting the namespace", &error);
-                self.record_failure(&row, &row.value.clone(), look).await
+                self.record_trouble(&row, Trouble::from(&error), look).await
             }
         }
     }
@@ -117,14 +114,17 @@ impl Lifecycle {
             .await
         {
             Ok(Presence::Gone | Presence::NotOurs) => self.finish(row, look).await,
-            Ok(Presence::Going) => self.record_and_rest(&row, &row.value.clone(), soon(look), look).await,
+            Ok(Presence::Going) => {
+                self.record_and_rest(&row, &row.value.clone(), due_soon(look.now), look)
+                    .await
+            }
             Ok(Presence::There) => {
                 self.record_and_go_on(&row, &at_step(application, EndingStep::Namespace), look)
                     .await
             }
             Err(error) => {
                 net::note("looking for the namespace", &error);
-                self.record_failure(&row, &row.value.clone(), look).await
+                self.record_trouble(&row, Trouble::from(&error), look).await
             }
         }
     }

@@ -14,6 +14,7 @@ mod advance;
 mod end;
 mod launch;
 mod start;
+mod trouble;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -1,10 +1,11 @@
 //! From a row to a pod.
 
 use cluster_client::Error as ClusterError;
-use domain::{Application, Look, Outcome, Reason, State};
+use domain::{Application, Look, Outcome, Reason, State, due_soon};
 use store::{NextDue, Row};
 
-use crate::advance::{Progress, soon};
+use crate::advance::Progress;
+use crate::trouble::Trouble;
 use crate::{Error, Lifecycle};
 
 impl Lifecycle {
@@ -25,7 +26,7 @@ impl Lifecycle {
             ..application.clone()
         };
         let due = NextDue {
-            at: soon(look),
+            at: due_soon(look.now),
             attempt: 0,
         };
         let (now, _) = self.recorded(&row, &next, due, look).await?;
@@ -45,30 +46,14 @@ impl Lifecycle {
     ) -> Result<Progress, Error> {
         net::note("making the objects", &error);
         let reason = match error {
-            ClusterError::OutOfTime => return self.record_and_rest(&row, &row.value.clone(), soon(look), look).await,
             ClusterError::Refused { message } => Reason::ObjectRefused { message },
             ClusterError::NotOurs => Reason::NotOurs,
             ClusterError::Terminating => Reason::NamespaceGone,
-            ClusterError::Unreachable(_) | ClusterError::Identity { .. } | ClusterError::Rejected(_) => {
-                let next = Application {
-                    waiting: Some(unusable(&error)),
-                    ..row.value.clone()
-                };
-                return self.record_failure(&row, &next, look).await;
-            }
+            ClusterError::OutOfTime
+            | ClusterError::Unreachable(_)
+            | ClusterError::Identity { .. }
+            | ClusterError::Rejected(_) => return self.record_trouble(&row, Trouble::from(&error), look).await,
         };
         self.entomb(row, Outcome::Failed, reason, look).await
-    }
-}
-
-/// Why the cluster could not be used, in words for people.
-pub(crate) fn unusable(error: &ClusterError) -> Reason {
-    match error {
-        ClusterError::Identity { .. } | ClusterError::Rejected(_) => Reason::ClusterUnusable,
-        ClusterError::Unreachable(_)
-        | ClusterError::OutOfTime
-        | ClusterError::Refused { .. }
-        | ClusterError::NotOurs
-        | ClusterError::Terminating => Reason::ClusterUnreachable,
     }
 }

@@ -1,12 +1,11 @@
 //! From a pod to a route, and whether the route is used.
 
-use cluster_client::Error as ClusterError;
-use domain::{Activity, Application, Judgement, Look, Outcome, Reason, State, Verdict, judge, verdict};
+use domain::{Activity, Application, Judgement, Look, Outcome, Reason, State, Verdict, due_soon, judge, verdict};
 use jiff::Timestamp;
 use store::{NextDue, Row};
 
-use crate::advance::{Progress, soon};
-use crate::start::unusable;
+use crate::advance::Progress;
+use crate::trouble::Trouble;
 use crate::{Error, HomeCell, Lifecycle};
 
 impl Lifecycle {
@@ -15,22 +14,16 @@ impl Lifecycle {
         let home = self.home(&row.value)?;
         let seen = match home.cluster.observe_pod(&row.value).await {
             Ok(seen) => seen,
-            Err(ClusterError::OutOfTime) => {
-                return self.record_and_rest(&row, &row.value.clone(), soon(look), look).await;
-            }
             Err(error) => {
                 net::note("looking at the pod", &error);
-                if look.now >= row.value.launch_deadline() {
-                    let last = Some(Box::new(unusable(&error)));
-                    return self
-                        .entomb(row, Outcome::Failed, Reason::DeadlinePassed { last }, look)
-                        .await;
-                }
-                let next = Application {
-                    waiting: Some(unusable(&error)),
-                    ..row.value.clone()
+                return match Trouble::from(&error) {
+                    Trouble::Failing(reason) if look.now >= row.value.launch_deadline() => {
+                        let last = Some(Box::new(reason));
+                        self.entomb(row, Outcome::Failed, Reason::DeadlinePassed { last }, look)
+                            .await
+                    }
+                    trouble => self.record_trouble(&row, trouble, look).await,
                 };
-                return self.record_failure(&row, &next, look).await;
             }
         };
         match verdict(&row.value, seen, look.now) {
@@ -40,7 +33,7 @@ impl Lifecycle {
                     waiting: Some(reason),
                     ..row.value.clone()
                 };
-                self.record_and_rest(&row, &next, soon(look), look).await
+                self.record_and_rest(&row, &next, due_soon(look.now), look).await
             }
             Verdict::Fail(outcome, reason) => self.entomb(row, outcome, reason, look).await,
         }
@@ -57,18 +50,9 @@ impl Lifecycle {
         let State::Starting { namespace_uid } = &application.state else {
             return Ok(Progress::Rest(row));
         };
-        match home.routes.add(&application.id, target).await {
-            Ok(()) => {}
-            Err(routes::Error::OutOfTime) => {
-                return self.record_and_rest(&row, &row.value.clone(), soon(look), look).await;
-            }
-            Err(_) => {
-                let next = Application {
-                    waiting: Some(Reason::ProxyUnreachable),
-                    ..application.clone()
-                };
-                return self.record_failure(&row, &next, look).await;
-            }
+        if let Err(error) = home.routes.add(&application.id, target).await {
+            net::note("making the route", &error);
+            return self.record_trouble(&row, Trouble::from(&error), look).await;
         }
         let deployed_at = look.now.max(application.created_at);
         let next = Application {
