@@ -1,20 +1,29 @@
 //! What each endpoint is asked, and what it must answer.
 
 mod applications;
+mod keys;
 mod others;
+mod pools;
+mod preload;
 mod templates;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::{Code, Endpoint};
-use domain::{KeyName, KeyRecord, Look, Scope};
+use domain::{KeyAsk, KeyId, KeyName, Look, Scope};
 use futures::future::BoxFuture;
 use net::Peer;
+use serde_json::json;
+use store::KeyCreated;
 use tests::{Answer, App, Http, Launched};
 
 /// The template that most cases use; it runs.
 pub const NOTEBOOK: &str = "notebook";
+/// A template that runs, and that has a pool.
+pub const POOLED: &str = "pooled";
+/// A template that runs, and whose applications are counted.
+pub const COUNTED: &str = "counted";
 /// A template whose image cannot be pulled.
 pub const BROKEN: &str = "broken";
 /// A key with the scope `admin` that stands in the table; the installation's own stands in its configuration.
@@ -60,8 +69,14 @@ pub enum Setting {
     LosingCluster,
     /// The cluster refuses pods.
     RefusingCluster,
+    /// The installation may have no application at all, and its cell one spare.
+    NoRoom,
     /// Others write every row first.
     Overtaking,
+    /// Templates come from an external registry.
+    Registry,
+    /// Templates come from an external registry, which is out of reach.
+    RegistryDown,
 }
 
 /// How an endpoint is asked. What it takes to ask it is done through the installation itself.
@@ -119,28 +134,41 @@ impl Case {
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    [applications::cases(), templates::cases(), others::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        applications::cases(),
+        templates::cases(),
+        keys::cases(),
+        preload::cases(),
+        pools::cases(),
+        others::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Writes the templates and the key that cases use.
 pub async fn prepare(app: &App) {
     let lifecycle = app.adapter().lifecycle().unwrap();
-    let record = KeyRecord {
+    let asked = KeyAsk {
         name: KeyName::parse("second-admin").unwrap(),
         scopes: [Scope::Admin].into(),
+        organisations: None,
         expires_at: None,
     };
     let look = Look {
         now: app.now(),
         by: "test".to_owned(),
     };
+    let record = asked.into_record(KeyId::from_bytes([2; 16]), look.now).unwrap();
     let sha256 = vault::sha256_hex(ADMIN.as_bytes());
-    assert!(lifecycle.store().put_key(&sha256, &record, &look).await.unwrap());
+    let created = lifecycle.store().create_key(&sha256, &record, &look, None).await;
+    assert_eq!(created.unwrap(), KeyCreated::Written);
     app.template(NOTEBOOK, "layby/notebook:1").await;
+    app.template(POOLED, "layby/notebook:1").await;
     app.template(BROKEN, "layby/pull-error:1").await;
+    let counted = json!({ "image-source": "layby/notebook:1", "quota": 1000 });
+    app.template_of(COUNTED, &counted).await;
 }
 
 /// A word that was not used before, long enough for an `Idempotency-Key` of anybody.

@@ -13,8 +13,14 @@ use crate::own::Own;
 use crate::settings;
 
 /// Fields whose values differ from one answer to the next.
-const VOLATILE: [&str; 8] = [
+const VOLATILE: [&str; 14] = [
+    "at",
+    "created_at",
     "id",
+    "key",
+    "last_used_at",
+    "running",
+    "start-time",
     "token",
     "location",
     "instance",
@@ -74,7 +80,7 @@ async fn every_case_goes_as_it_must_with_and_without_a_trailing_slash() {
                     hold(&case, &bare);
                     let slashed = ask(app, &door.slashed()).await;
                     hold(&case, &slashed);
-                    assert_eq!(masked(bare.json()), masked(slashed.json()), "{}", case.name());
+                    assert_eq!(masked(content(&bare)), masked(content(&slashed)), "{}", case.name());
                 }
             }
         }
@@ -104,7 +110,6 @@ async fn every_endpoint_refuses_a_body_over_1_mib_before_anything_else() {
 async fn without_its_table_every_endpoint_that_needs_one_answers_503_and_when_to_come_back() {
     App::run(async |app| {
         app.outages().begin(Peer::Store);
-        let body = json!({ "template-name": NOTEBOOK });
         for endpoint in ENDPOINTS.iter().filter(|endpoint| !endpoint.needs.table.is_empty()) {
             let Some((method, paths)) = endpoint.http() else {
                 continue;
@@ -112,10 +117,12 @@ async fn without_its_table_every_endpoint_that_needs_one_answers_503_and_when_to
             for path in paths {
                 let path = path.replace("{template}", NOTEBOOK).replace("{name}", NOTEBOOK);
                 let path = path.replace("{id}", UNKNOWN_ID);
-                let body = if method == api::Method::Put {
-                    json!({ "image-source": "x" })
-                } else {
-                    body.clone()
+                let body = match endpoint.id {
+                    "application-activity" => json!({}),
+                    "key-create" => json!({ "name": NOTEBOOK, "scopes": ["apps"] }),
+                    "pool-put" => json!({ "size": 1 }),
+                    "template-put" => json!({ "image-source": "x" }),
+                    _ => json!({ "template-name": NOTEBOOK }),
                 };
                 for key in [app.apps(), app.admin()] {
                     let answer = app
@@ -171,6 +178,16 @@ pub fn hold(case: &Case, answer: &Answer) {
             assert_eq!(answer.status.as_u16(), 403, "{}: {}", case.name(), answer.text());
             answer.problem(403, "unauthorized");
         }
+    }
+}
+
+/// What the answer says: JSON, or text.
+fn content(answer: &Answer) -> Value {
+    let kind = answer.header("content-type").unwrap_or_default();
+    if kind.starts_with("text/") {
+        Value::String(answer.text())
+    } else {
+        answer.json()
     }
 }
 

@@ -1,9 +1,25 @@
-//! API keys on the paths that need one.
+//! `/keys`, and API keys on the paths that need one.
+
+mod create;
+mod delete;
+mod list;
+mod uses;
 
 use api::ENDPOINTS;
-use domain::{Access, KeyName, KeyRecord, Look, Scope};
-use jiff::SignedDuration;
+use domain::Access;
+use serde_json::{Value, json};
 use tests::App;
+
+/// Makes a key with the scope `apps`, and gives what was answered.
+async fn made(app: &App, name: &str) -> Value {
+    let body = json!({ "name": name, "scopes": ["apps"] });
+    app.post("/keys").key(app.admin()).json(&body).await.expect(201)
+}
+
+/// The key in the answer to its making.
+fn shown(answer: &Value) -> &str {
+    answer["key"].as_str().unwrap()
+}
 
 #[tokio::test]
 async fn a_key_is_read_in_its_three_forms() {
@@ -57,32 +73,6 @@ async fn every_keyed_path_refuses_whoever_has_no_key_or_a_wrong_one_in_the_same_
                 assert_eq!(ask().key("wrong").await.problem(403, "unauthorized"), expected);
             }
         }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_key_is_good_until_it_expires() {
-    App::run(async |app| {
-        let lifecycle = app.adapter().lifecycle().unwrap();
-        let expires_at = app.now() + SignedDuration::from_mins(10);
-        let record = KeyRecord {
-            name: KeyName::parse("passing").unwrap(),
-            scopes: [Scope::Apps].into(),
-            expires_at: Some(expires_at),
-        };
-        let look = Look {
-            now: app.now(),
-            by: "test".to_owned(),
-        };
-        let sha256 = vault::sha256_hex(b"a passing key");
-        assert!(lifecycle.store().put_key(&sha256, &record, &look).await.unwrap());
-        app.get("/templates").key("a passing key").await.expect(200);
-        app.advance(std::time::Duration::from_secs(601)).await;
-        app.get("/templates")
-            .key("a passing key")
-            .await
-            .problem(403, "unauthorized");
     })
     .await;
 }

@@ -90,6 +90,11 @@ async fn a_line_counts_what_was_asked_of_table_cluster_and_proxy() {
             .key(app.apps())
             .header("idempotency-key", "k");
         keyed.await.expect(200);
+        app.post("/applications/notebook")
+            .key(app.apps())
+            .header("idempotency-key", "l")
+            .await
+            .expect(200);
         let counts =
             |line: &Value| ["store_calls", "cluster_calls", "proxy_calls"].map(|name| line[name].as_u64().unwrap());
         let log = app.log();
@@ -104,7 +109,16 @@ async fn a_line_counts_what_was_asked_of_table_cluster_and_proxy() {
             [3, 4, 0],
             "a launch: template, row, record; four objects"
         );
-        assert_eq!(counts(launches[1]), [4, 4, 0], "and the key, where there is one");
+        assert_eq!(
+            counts(launches[1]),
+            [5, 4, 0],
+            "and the key, where there is one, with the note of its use"
+        );
+        assert_eq!(
+            counts(launches[2]),
+            [3, 4, 0],
+            "a key just read is not read again, nor its use noted"
+        );
         app.read(&launched).await;
         assert_eq!(
             counts(app.log().last().unwrap()),

@@ -5,7 +5,7 @@ mod grants;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use api::{ENDPOINTS, Endpoint, FALLBACK, Secret};
+use api::{Code, ENDPOINTS, Endpoint, FALLBACK, Secret};
 use bytes::Bytes;
 use gateway::Config;
 use http::{Request, Response};
@@ -18,9 +18,6 @@ use crate::coverage::{hold, of, play};
 use crate::own::{Own, without_secrets};
 use crate::settings::{self, reply, status};
 use grants::{Grant, granted, wanted};
-
-/// Grants that no case uses, each with the reason why the endpoint has them all the same.
-const UNUSED: &[(&str, &str)] = &[];
 
 /// What an endpoint was seen to ask for.
 #[derive(Default)]
@@ -65,7 +62,7 @@ fn denial(peer: Peer, request: &Request<Bytes>) -> Response<Bytes> {
                 "Message": format!("User is not authorized to perform: dynamodb:{}", settings::action(request)),
             }),
         ),
-        Peer::Cluster | Peer::Proxy => status(403, "Forbidden", "the role does not allow this"),
+        Peer::Cluster | Peer::Proxy | Peer::Outside => status(403, "Forbidden", "the role does not allow this"),
     }
 }
 
@@ -83,7 +80,13 @@ async fn config(app: &App, endpoint: &Endpoint) -> Config {
 }
 
 fn successes<'a>(cases: &'a [Case], endpoint: &Endpoint) -> Vec<&'a Case> {
-    let is_success = |case: &&Case| matches!(case.expected, Expected::Success(_));
+    // Whoever is refused over a quota is told when to come back, for which much is looked at.
+    let is_success = |case: &&Case| {
+        matches!(
+            case.expected,
+            Expected::Success(_) | Expected::Refusal(Code::QuotaExceeded)
+        )
+    };
     if endpoint.id == FALLBACK.id {
         // Every room's forms with a trailing slash come to it.
         return cases
@@ -128,9 +131,8 @@ async fn hold_endpoint(app: &App, endpoint: &'static Endpoint) -> Vec<String> {
     if endpoint.needs.secrets.contains(&Secret::Keyring) && needs_keyring(app, endpoint).await {
         seen.used.insert(Grant::Secret(Secret::Keyring));
     }
-    let excused = |grant: &&Grant| UNUSED.contains(&(endpoint.id, format!("{grant:?}").as_str()));
     let granted = granted(endpoint);
-    let unused = granted.difference(&seen.used).filter(|grant| !excused(grant));
+    let unused = granted.difference(&seen.used);
     let unused = unused.map(|grant| format!("{}: {grant:?} is granted and not used", endpoint.id));
     let denied = seen
         .denied
@@ -167,10 +169,20 @@ needs! {
     application_read_asks_for_what_it_lists: APPLICATION_READ,
     application_list_asks_for_what_it_lists: APPLICATION_LIST,
     application_stop_asks_for_what_it_lists: APPLICATION_STOP,
+    application_logs_asks_for_what_it_lists: APPLICATION_LOGS,
+    application_activity_asks_for_what_it_lists: APPLICATION_ACTIVITY,
     template_list_asks_for_what_it_lists: TEMPLATE_LIST,
     template_read_asks_for_what_it_lists: TEMPLATE_READ,
     template_put_asks_for_what_it_lists: TEMPLATE_PUT,
     template_delete_asks_for_what_it_lists: TEMPLATE_DELETE,
+    preload_start_asks_for_what_it_lists: PRELOAD_START,
+    preload_read_asks_for_what_it_lists: PRELOAD_READ,
+    pool_put_asks_for_what_it_lists: POOL_PUT,
+    pool_read_asks_for_what_it_lists: POOL_READ,
+    pool_delete_asks_for_what_it_lists: POOL_DELETE,
+    key_create_asks_for_what_it_lists: KEY_CREATE,
+    key_list_asks_for_what_it_lists: KEY_LIST,
+    key_delete_asks_for_what_it_lists: KEY_DELETE,
     health_read_asks_for_what_it_lists: HEALTH_READ,
     version_read_asks_for_what_it_lists: VERSION_READ,
     the_reaper_asks_for_what_it_lists: REAPER,

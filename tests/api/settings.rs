@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use gateway::{Config, Launches};
+use gateway::{Config, Launches, SecretsFrom};
 use http::{Method, Request, Response};
 use net::{Fault, Faults, Peer};
 use serde_json::{Value, json};
@@ -16,6 +16,16 @@ pub fn config(setting: Setting, mut config: Config) -> Config {
     match setting {
         Setting::KeyedLaunches => config.launches = Launches::Keyed,
         Setting::NoCells => config.cells.clear(),
+        Setting::NoRoom => {
+            config.quota = Some(0);
+            config.cells[0].capacity = Some(1);
+        }
+        Setting::Registry | Setting::RegistryDown => {
+            config.registry_url = Some("http://registry.invalid".parse().unwrap());
+            if let SecretsFrom::Given(secrets) = &mut config.secrets {
+                secrets.registry_key = "the-registrys-key".to_owned();
+            }
+        }
         Setting::Usual | Setting::LosingCluster | Setting::RefusingCluster | Setting::Overtaking => {}
     }
     config
@@ -24,7 +34,9 @@ pub fn config(setting: Setting, mut config: Config) -> Config {
 /// The faults that the setting has.
 pub fn faults(setting: Setting) -> Faults {
     match setting {
-        Setting::Usual | Setting::KeyedLaunches | Setting::NoCells => Arc::new(|_, _| Fault::Pass),
+        Setting::Usual | Setting::KeyedLaunches | Setting::NoCells | Setting::NoRoom => Arc::new(|_, _| Fault::Pass),
+        Setting::Registry => outside(|| Fault::Answer(reply(200, &json!({ "image-source": "layby/notebook:1" })))),
+        Setting::RegistryDown => outside(|| Fault::Refuse),
         Setting::LosingCluster => losing(),
         Setting::RefusingCluster => Arc::new(|peer, request| {
             let is_pod = request.uri().path().ends_with("/pods");
@@ -36,9 +48,15 @@ pub fn faults(setting: Setting) -> Faults {
         }),
         Setting::Overtaking => Arc::new(|peer, request| match (peer, action(request)) {
             (Peer::Store, "PutItem" | "DeleteItem" | "UpdateItem") => Fault::Answer(overtaken(request)),
+            (Peer::Store, "TransactWriteItems") => Fault::Answer(cancelled(request)),
             _ => Fault::Pass,
         }),
     }
+}
+
+/// Everything outside meets this fault.
+fn outside(fault: impl Fn() -> Fault + Send + Sync + 'static) -> Faults {
+    Arc::new(move |peer, _| if peer == Peer::Outside { fault() } else { Fault::Pass })
 }
 
 /// The first answer to each creation is lost: the object is there, and its maker does not know.
@@ -57,18 +75,38 @@ fn losing() -> Faults {
 /// DynamoDB's answer to a write whose condition does not hold, with a row of somebody else's where one is there.
 fn overtaken(request: &Request<Bytes>) -> Response<Bytes> {
     let asked: Value = serde_json::from_slice(request.body()).unwrap();
-    let mut row = asked["Item"].clone();
-    let mut answer = json!({
+    let answer = json!({
         "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
         "message": "The conditional request failed",
+        "Item": others(&asked),
     });
+    reply(400, &answer)
+}
+
+/// The same answer to a transaction, whose first write meets the row of somebody else.
+fn cancelled(request: &Request<Bytes>) -> Response<Bytes> {
+    let asked: Value = serde_json::from_slice(request.body()).unwrap();
+    let parts = asked["TransactItems"].as_array().unwrap().iter();
+    let mut reasons: Vec<Value> = parts.map(|_| json!({ "Code": "None" })).collect();
+    let first = asked["TransactItems"][0].as_object().unwrap().values().next().unwrap();
+    reasons[0] = json!({ "Code": "ConditionalCheckFailed", "Item": others(first) });
+    let answer = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
+        "CancellationReasons": reasons,
+    });
+    reply(400, &answer)
+}
+
+/// The row that a write was asked for, as somebody else has written it.
+fn others(write: &Value) -> Value {
+    let mut row = write["Item"].clone();
     if row.is_null() {
-        row = json!({ "pk": asked["Key"]["pk"], "sk": asked["Key"]["sk"] });
+        row = json!({ "pk": write["Key"]["pk"], "sk": write["Key"]["sk"] });
     } else {
         row["by"] = json!({ "S": "somebody else" });
     }
-    answer["Item"] = row;
-    reply(400, &answer)
+    row
 }
 
 /// A failure as Kubernetes words it.

@@ -1,6 +1,6 @@
 //! What the program `counts` prints, in small.
 
-use tests::counts::{Measure, of_many_due, of_many_living, of_one_application};
+use tests::counts::{Measure, of_a_pass, of_many_due, of_many_living, of_one_application, of_pools_and_quotas};
 use tests::in_time;
 
 fn all_hold(measures: &[Measure]) {
@@ -30,14 +30,27 @@ async fn launches_reads_and_stops_keep_within_their_counts() {
 }
 
 #[tokio::test]
-async fn a_run_with_nothing_due_asks_each_shard_once_however_much_lives() {
+async fn launches_out_of_a_pool_and_under_quotas_keep_within_their_counts() {
+    in_time(async {
+        all_hold(&of_pools_and_quotas().await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_with_nothing_due_asks_the_same_few_questions_however_much_lives() {
     in_time(async {
         let measures = of_many_living(120).await;
         all_hold(&measures);
         let runs = measures.iter().filter(|one| one.operation.starts_with("reaper"));
-        assert_eq!(runs.map(|one| one.took.store).collect::<Vec<_>>(), [16, 16]);
+        assert_eq!(runs.map(|one| one.took.store).collect::<Vec<_>>(), [18, 18]);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_pass_over_what_is_as_it_should_be_costs_lists_alone() {
+    in_time(async { all_hold(&[of_a_pass(64).await]) }).await;
 }
 
 #[tokio::test]

@@ -151,6 +151,16 @@ async fn own_limit_at_launch() {
 }
 
 #[tokio::test]
+async fn promises_in_an_outage() {
+    script("promises-in-an-outage").await;
+}
+
+#[tokio::test]
+async fn lost_while_running() {
+    script("lost-while-running").await;
+}
+
+#[tokio::test]
 async fn proxy_restarted() {
     script("proxy-restarted").await;
 }
@@ -203,4 +213,34 @@ async fn unschedulable() {
 #[tokio::test]
 async fn websockets_keep() {
     script("websockets-keep").await;
+}
+
+#[tokio::test]
+async fn pool_hands_out() {
+    script("pool-hands-out").await;
+}
+
+#[tokio::test]
+async fn pool_counts_from_the_launch() {
+    script("pool-counts-from-the-launch").await;
+}
+
+#[tokio::test]
+async fn pool_follows_its_template() {
+    script("pool-follows-its-template").await;
+}
+
+#[tokio::test]
+async fn pool_of_a_deleted_template() {
+    script("pool-of-a-deleted-template").await;
+}
+
+#[tokio::test]
+async fn pool_that_keeps_failing() {
+    script("pool-that-keeps-failing").await;
+}
+
+#[tokio::test]
+async fn quota_of_a_template() {
+    script("quota-of-a-template").await;
 }

@@ -1,5 +1,7 @@
 //! How many requests each operation makes, held against what it may make. Counted, never timed.
 
+mod pass;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -11,19 +13,37 @@ use serde_json::{Value, json};
 use store::{Launched, Store};
 
 use crate::App;
+use crate::scenario::meddling;
 
-/// Requests to DynamoDB before a launch's answer; one more where the launch needs a key, to look that up.
+pub use pass::of_a_pass;
+
+/// Requests to DynamoDB before a launch's answer.
 const LAUNCH_STORE_MAX: u64 = 3;
+/// Requests to DynamoDB for the key that a call needs: to look it up, and to note its use, once in ten minutes.
+const KEY_STORE_MAX: u64 = 2;
+/// Requests to DynamoDB for a launch that takes a spare: template and pool, which spares are ready (twice, where few are),
+/// their rows, and the transaction.
+const TAKE_STORE_MAX: u64 = 5;
+/// Requests to DynamoDB for a launch that is refused, beside what tells when something ends: template and pool, the
+/// transaction, what each shard counts; then the template's oldest applications, by two.
+const REFUSED_STORE_MAX: u64 = 5;
+/// Runs in which a small pool fills up.
+const REFILLED_IN: usize = 4;
 /// Requests to Kubernetes before a launch's answer: namespace, account, policy and pod, each made once, and the
 /// cluster's identity, once a process.
 const LAUNCH_CLUSTER_MAX: u64 = 5;
 /// Requests to DynamoDB for a list of a thousand of all applications: the living in their shards, the past by its days,
 /// twice where a page was short, and the rows a hundred at a time.
 const LIST_STORE_MAX: u64 = 150;
-/// Requests for a row that is taken, found gone and finished: a read and two writes.
-const FINISH_STORE: u64 = 3;
+/// Requests to DynamoDB of a run that finds nothing due: a query a shard, one for what is known of the cell, and one for
+/// the pools. A shard of the sweep, of which one is due each minute, is measured by itself.
+const IDLE_STORE: u64 = limits::DUE_SHARDS as u64 + 2;
+/// Requests to Kubernetes, and to the route proxy, with which a run finds out whether they can be reached.
+const PROBE: u64 = 1;
+/// Writes for a row that is taken, found gone and finished. Rows are read [`limits::REAP_READ`] at once.
+const FINISH_STORE: u64 = 2;
 /// Rows written at a time.
-const WRITERS: usize = 16;
+const WRITERS: usize = 32;
 /// How often memory is looked at.
 const MEMORY_EVERY: Duration = Duration::from_millis(50);
 /// Runs of the reaper over many due rows: each ends before its function would, so one may not do.
@@ -127,9 +147,51 @@ pub async fn of_one_application() -> Vec<Measure> {
     let app = App::start(options).await;
     app.template("notebook", "layby/notebook:1").await;
     app.post("/applications/notebook").key(app.apps()).await.expect(200);
-    let most = Requests::new(LAUNCH_STORE_MAX + 1, LAUNCH_CLUSTER_MAX, 0);
+    let most = Requests::new(LAUNCH_STORE_MAX + KEY_STORE_MAX, LAUNCH_CLUSTER_MAX, 0);
     let (operation, took) = ("launch where launches need a key".to_owned(), Requests::of_last(&app));
     measures.push(Measure { operation, took, most });
+    app.stop().await;
+    measures
+}
+
+/// Launches that take a spare out of a pool, and those that are counted or refused because of limits.
+pub async fn of_pools_and_quotas() -> Vec<Measure> {
+    let mut options = Options::embedded();
+    options.variables = [("LAYBY_QUOTA".to_owned(), "6".to_owned())].into();
+    let app = App::start(options).await;
+    app.template("pooled", "layby/notebook:1").await;
+    app.template_of("counted", &json!({ "image-source": "layby/notebook:1", "quota": 2 }))
+        .await;
+    let mut measures = Vec::new();
+    let mut add = |operation: &str, most| {
+        let (operation, took) = (operation.to_owned(), Requests::of_last(&app));
+        measures.push(Measure { operation, took, most });
+    };
+    app.pool("pooled", 2).await;
+    for _ in 0..REFILLED_IN {
+        app.reap().await;
+        app.advance(Duration::from_secs(2)).await;
+    }
+    for operation in ["launch from a pool", "launch from a pool, its last spare"] {
+        app.launch("pooled").await;
+        add(operation, Requests::new(TAKE_STORE_MAX, 1, 1));
+    }
+    app.launch("pooled").await;
+    let nothing_ready = Requests::new(TAKE_STORE_MAX, LAUNCH_CLUSTER_MAX, 0);
+    add("launch, nothing ready in the pool", nothing_ready);
+    app.launch("counted").await;
+    add(
+        "launch under two quotas",
+        Requests::new(LAUNCH_STORE_MAX, LAUNCH_CLUSTER_MAX, 0),
+    );
+    app.launch("counted").await;
+    app.post("/applications/counted").await.problem(429, "quotaExceeded");
+    add("launch over a template's quota", Requests::new(REFUSED_STORE_MAX, 0, 0));
+    app.template("other", "layby/notebook:1").await;
+    app.launch("other").await;
+    app.post("/applications/other").await.problem(429, "quotaExceeded");
+    let refused = Requests::new(REFUSED_STORE_MAX + u64::from(limits::DUE_SHARDS), 0, 0);
+    add("launch over the installation's quota", refused);
     app.stop().await;
     measures
 }
@@ -137,13 +199,14 @@ pub async fn of_one_application() -> Vec<Measure> {
 /// A run of the reaper that finds nothing due, and a list, each with none and with `living` applications.
 pub async fn of_many_living(living: u64) -> Vec<Measure> {
     let app = App::start(Options::embedded()).await;
+    settle(&app).await;
     let mut measures = Vec::new();
     for count in [0, living] {
         write_rows(&app, count, running, |app| app.now() + SignedDuration::from_hours(1)).await;
         let report = app.reap().await;
         assert_eq!(report["due"], 0, "{report}");
         let (operation, took) = (format!("reaper, nothing due, {count} living"), Requests::of_last(&app));
-        let most = Requests::new(u64::from(limits::DUE_SHARDS), 0, 0);
+        let most = Requests::new(IDLE_STORE, PROBE, PROBE);
         measures.push(Measure { operation, took, most });
 
         let listed = app.get("/applications/").key(app.apps()).await.expect(200);
@@ -160,7 +223,7 @@ pub async fn of_many_living(living: u64) -> Vec<Measure> {
 /// What many due rows took.
 #[derive(Clone, Debug)]
 pub struct ManyDue {
-    /// The requests of all runs together, against three and one for each row and a query for each page and shard.
+    /// The requests of all runs together, against two and one for each row, and what it takes to read them.
     pub measure: Measure,
     /// Runs until nothing was due.
     pub runs: usize,
@@ -180,7 +243,10 @@ pub async fn of_many_due(due: u64) -> ManyDue {
         ..Options::embedded()
     })
     .await;
+    settle(&app).await;
     write_rows(&app, due, almost_gone, |app| app.now()).await;
+    // From then on nobody can be making anything of them.
+    app.advance(limits::TAKE_BUDGET).await;
     let memory_before = resident();
     let (mut runs, mut ended, mut took) = (0, 0, Requests::default());
     let ((), memory_peak) = while_watching_memory(async {
@@ -199,8 +265,11 @@ pub async fn of_many_due(due: u64) -> ManyDue {
         }
     })
     .await;
-    let pages = due / limits::DUE_PAGE as u64 + 2 * u64::from(limits::DUE_SHARDS) * runs as u64;
-    let most = Requests::new(FINISH_STORE * due + pages, due + 1, 0);
+    let (many, runs_made) = (due / limits::REAP_READ as u64, runs as u64);
+    let pages = due / limits::DUE_PAGE as u64 + 2 * u64::from(limits::DUE_SHARDS) * runs_made;
+    let reads = many + (IDLE_STORE - u64::from(limits::DUE_SHARDS) + 1) * runs_made;
+    let probes = PROBE * runs_made;
+    let most = Requests::new(FINISH_STORE * due + pages + reads, due + 1 + probes, probes);
     app.stop().await;
     let measure = Measure {
         operation: format!("reaper, {due} due"),
@@ -213,6 +282,13 @@ pub async fn of_many_due(due: u64) -> ManyDue {
         memory_before,
         memory_peak,
     }
+}
+
+/// Lets the first run find the route proxy's marker missing, and keeps the sweep from being due meanwhile: both are
+/// measured by themselves.
+async fn settle(app: &App) {
+    app.reap().await;
+    meddling::set_sweep(app, 0, app.now() + SignedDuration::from_hours(1)).await;
 }
 
 /// Does `work` and tells the most memory that this process had meanwhile.
@@ -262,18 +338,26 @@ fn almost_gone(app: &App) -> (State, Option<String>) {
     (state, Some("apps.example/user/x".to_owned()))
 }
 
+/// `count` launches, evenly over the shards, not yet written anywhere.
+fn applications(app: &App, count: u64) -> Vec<Application> {
+    let lifecycle = app.adapter().lifecycle().expect("the adapter is configured");
+    let template: Template = serde_json::from_value(template()).expect("a template");
+    let cell = lifecycle.cells().next().expect("there is a cell").cell.clone();
+    let launch = |number: u64| {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&((number % 65_536) as u16).to_be_bytes());
+        id[8..].copy_from_slice(&number.to_be_bytes());
+        Application::launch(ApplicationId::from_bytes(id), &template, &cell, None, None, app.now())
+    };
+    (0..count).map(launch).collect()
+}
+
 /// Writes `count` rows straight into the table.
 async fn write_rows(app: &App, count: u64, life: Life, due_at: fn(&App) -> jiff::Timestamp) {
     let lifecycle = app.adapter().lifecycle().expect("the adapter is configured");
     let store = lifecycle.store();
-    let template: Template = serde_json::from_value(template()).expect("a template");
-    let cell = lifecycle.cells().next().expect("there is a cell").cell.clone();
-    let writes = (0..count).map(|number| {
-        let mut id = [0; 16];
-        id[..2].copy_from_slice(&((number % 65_536) as u16).to_be_bytes());
-        id[8..].copy_from_slice(&number.to_be_bytes());
-        let mut application =
-            Application::launch(ApplicationId::from_bytes(id), &template, &cell, None, None, app.now());
+    let writes = applications(app, count).into_iter().enumerate();
+    let writes = writes.map(|(number, mut application)| {
         (application.state, application.location) = life(app);
         let look = Look {
             now: app.now(),
@@ -288,12 +372,13 @@ async fn write_rows(app: &App, count: u64, life: Life, due_at: fn(&App) -> jiff:
 }
 
 async fn write_row(store: Store, application: Application, due_at: jiff::Timestamp, look: Look) {
-    let written = Box::pin(store.launch(&application, due_at, &look, None))
+    let written = Box::pin(store.launch(&application, due_at, &look, None, &[]))
         .await
         .expect("the row is written");
     assert!(matches!(written, Launched::Written(_)));
 }
 
 fn template() -> Value {
-    json!({ "name": "counted", "image-source": "layby/notebook:1" })
+    let small = json!({ "cpu": "1m", "memory": "1Mi" });
+    json!({ "name": "counted", "image-source": "layby/notebook:1", "requests": small, "limits": small })
 }

@@ -184,8 +184,11 @@ impl Answer {
             .map(|value| value.to_str().expect("headers are ASCII"))
     }
 
-    /// The body as JSON.
+    /// The body as JSON; `null` where there is none.
     pub fn json(&self) -> Value {
+        if self.body.is_empty() {
+            return Value::Null;
+        }
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{}: {error} in {}", self.what, self.text()))
     }
 

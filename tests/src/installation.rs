@@ -119,6 +119,12 @@ impl Installation {
         answer.expect(200);
     }
 
+    /// Gives a template a pool of this size, and tells how it is filled.
+    pub async fn pool(&self, template: &str, size: u32) -> Value {
+        let ask = self.put(&format!("/pools/{template}")).key(self.admin());
+        ask.json(&json!({ "size": size })).await.expect(200)
+    }
+
     /// Launches from a template.
     pub async fn launch(&self, template: &str) -> Launched {
         self.launch_of(template, &json!({})).await

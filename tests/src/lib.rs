@@ -8,15 +8,19 @@
 
 mod app;
 pub mod counts;
+pub mod flood;
 mod http;
 mod installation;
 mod outages;
+pub mod process;
+mod registry;
 pub mod scenario;
 
 pub use app::App;
 pub use http::{Answer, Ask, Http};
 pub use installation::{Installation, Launched};
 pub use outages::Outages;
+pub use registry::{Page, Registry};
 
 use std::time::Duration;
 

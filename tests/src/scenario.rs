@@ -2,6 +2,7 @@
 
 mod cluster;
 pub mod invariants;
+pub mod meddling;
 mod scale;
 mod script;
 mod stage;

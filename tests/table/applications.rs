@@ -155,3 +155,93 @@ async fn of_sixty_four_takers_of_a_row_one_wins() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn ap08_applications_by_id_are_those_that_there_are_and_are_remembered() {
+    bounded(async {
+        let table = Table::new().await;
+        let living = table.launched(&launch(1, now())).await;
+        let ended = table.ended(&launch(2, now())).await;
+        let ids = [id(1), id(2), id(3), id(1)];
+        let read = table.store.applications_by_id(&ids, after(120)).await.unwrap();
+        assert_eq!(read, [(id(1), living.clone()), (id(2), ended)].into());
+        let forgotten = after(60) + SignedDuration::try_from(limits::REMEMBER).unwrap();
+        let read = table.store.applications_by_id(&ids, forgotten).await.unwrap();
+        assert_eq!(read, [(id(1), living)].into());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ap05_the_oldest_of_a_template_come_first() {
+    bounded(async {
+        let table = Table::new().await;
+        for number in 0..5 {
+            table.launched(&launch(number, after(-i64::from(number)))).await;
+        }
+        table.ended(&launch(9, after(-99))).await;
+        let oldest = table.store.oldest_of(&name("t"), 3, now()).await;
+        let ids: Vec<_> = oldest.unwrap().into_iter().map(|one| one.id).collect();
+        assert_eq!(ids, [id(4), id(3), id(2)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_found_without_a_row_gets_one_and_what_has_one_keeps_it() {
+    bounded(async {
+        let table = Table::new().await;
+        let found = launch(1, now());
+        let adopted = table.store.adopt(&found, after(60), &look(now(), "a")).await.unwrap();
+        assert_eq!((adopted.version, adopted.due_at), (1, Some(after(60))));
+        let again = table.store.adopt(&found, after(90), &look(now(), "b")).await.unwrap();
+        assert_eq!(again, adopted);
+        table.ended(&launch(2, now())).await;
+        let forgotten = after(60) + SignedDuration::try_from(limits::REMEMBER).unwrap();
+        let look = look(forgotten, "c");
+        let anew = table
+            .store
+            .adopt(&launch(2, forgotten), forgotten, &look)
+            .await
+            .unwrap();
+        assert_eq!(anew.value.created_at, forgotten, "a forgotten row counts as absent");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reported_use_moves_no_deadline() {
+    bounded(async {
+        let table = Table::new().await;
+        let row = table.launched(&running(&launch(1, now()))).await;
+        let failing = NextDue {
+            at: after(90),
+            attempt: 2,
+        };
+        let row = table
+            .store
+            .record(&row, &row.value.held(after(1)), failing, &look(after(1), "r"))
+            .await
+            .unwrap();
+        let used = table
+            .store
+            .report_use(&row, after(30), &look(after(30), "use"))
+            .await
+            .unwrap();
+        assert_eq!((used.value.used_at, used.value.held_since), (Some(after(30)), None));
+        assert_eq!(
+            (used.due_at, used.due_since, used.attempt),
+            (row.due_at, row.due_since, row.attempt)
+        );
+        assert_eq!(table.store.application(&id(1), now()).await.unwrap(), Some(used));
+        let stale = table.store.report_use(&row, after(31), &look(after(31), "late")).await;
+        assert!(matches!(stale, Err(WriteError::Overtaken)), "{stale:?}");
+        let ended = table.ended(&launch(2, now())).await;
+        let late = table
+            .store
+            .report_use(&ended, after(99), &look(after(99), "late"))
+            .await;
+        assert!(matches!(late, Err(WriteError::Overtaken)), "{late:?}");
+    })
+    .await;
+}

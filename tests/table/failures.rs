@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use net::Fault;
+use net::{Fault, Scope, within};
 use serde_json::{Value, json};
 use store::{Binding, Error, Launched, Store, Which, WriteError};
 
@@ -17,7 +18,7 @@ async fn keyed_launch(store: &Store) -> Result<Launched, Error> {
         body_sha256: "b".to_owned(),
     };
     store
-        .launch(&launch(1, now()), now(), &look(now(), "l"), Some(&binding))
+        .launch(&launch(1, now()), now(), &look(now(), "l"), Some(&binding), &[])
         .await
 }
 
@@ -31,19 +32,33 @@ fn cancelled(codes: [&str; 2]) -> Fault {
 }
 
 #[tokio::test]
-async fn a_conflicting_transaction_is_tried_twice_more_and_then_too_busy() {
+async fn a_conflicting_transaction_is_tried_patiently_and_then_too_busy() {
     bounded(async {
         let table = Table::new().await;
-        for (codes, failures) in [(["TransactionConflict", "None"], 2), (["None", "ThrottlingError"], 9)] {
+        for (codes, failures) in [(["TransactionConflict", "None"], 3), (["None", "ThrottlingError"], 99)] {
             let injected = first("TransactWriteItems", failures, move || cancelled(codes));
             let launched = keyed_launch(&table.failing(injected.faults.clone())).await;
-            if failures > 2 {
+            if failures > 8 {
                 assert!(matches!(launched, Err(Error::Throttled(_))), "{launched:?}");
             } else {
                 assert_eq!(written(launched.unwrap()).version, 1);
             }
-            assert_eq!(injected.attempts(), 3);
+            assert_eq!(injected.attempts(), 9.min(failures + 1));
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_conflicting_transaction_is_not_waited_for_past_the_deadline() {
+    bounded(async {
+        let table = Table::new().await;
+        let injected = first("TransactWriteItems", 99, || cancelled(["TransactionConflict", "None"]));
+        let scope = Scope::lasting(Duration::from_millis(300));
+        let store = table.failing(injected.faults.clone());
+        let launched = within(scope.clone(), keyed_launch(&store)).await;
+        assert!(matches!(launched, Err(Error::Throttled(_))), "{launched:?}");
+        assert!(injected.attempts() < 9 && !scope.left().is_zero());
     })
     .await;
 }

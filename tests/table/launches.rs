@@ -44,7 +44,7 @@ async fn ap03_an_id_that_another_launch_has_is_a_conflict() {
         for binding in [None, Some(binding("open", "k"))] {
             let again = table
                 .store
-                .launch(&launch(1, after(1)), now(), &other, binding.as_ref())
+                .launch(&launch(1, after(1)), now(), &other, binding.as_ref(), &[])
                 .await;
             assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
         }
@@ -64,7 +64,7 @@ async fn ap15_a_keyed_launch_is_one_transaction_and_the_key_then_leads_to_it() {
         let launching = async {
             table
                 .store
-                .launch(&launch(1, now()), now(), &first, Some(&binding))
+                .launch(&launch(1, now()), now(), &first, Some(&binding), &[])
                 .await
         };
         let row = written(within(scope.clone(), launching).await.unwrap());
@@ -80,7 +80,7 @@ async fn ap15_a_keyed_launch_is_one_transaction_and_the_key_then_leads_to_it() {
         let launching = async {
             table
                 .store
-                .launch(&launch(2, after(1)), now(), &second, Some(&binding))
+                .launch(&launch(2, after(1)), now(), &second, Some(&binding), &[])
                 .await
         };
         let again = within(scope.clone(), launching).await.unwrap();
@@ -112,7 +112,7 @@ async fn ap15_a_key_binds_one_caller_on_one_route() {
             let look = look(now(), &format!("l/{number}"));
             let launched = table
                 .store
-                .launch(&launch(number as u16, now()), now(), &look, Some(binding))
+                .launch(&launch(number as u16, now()), now(), &look, Some(binding), &[])
                 .await;
             written(launched.unwrap());
         }
@@ -134,11 +134,12 @@ async fn ap15_an_expired_binding_is_replaced_and_one_that_still_counts_is_not() 
             let look = look(at, &format!("l/{number}"));
             let launched = table
                 .store
-                .launch(&launch(number as u16, at), at, &look, Some(&binding))
+                .launch(&launch(number as u16, at), at, &look, Some(&binding), &[])
                 .await;
             made.push(match launched.unwrap() {
                 Launched::Written(row) => row.value.id,
                 Launched::Bound(bound) => domain::ApplicationId::parse(&bound.made).unwrap(),
+                Launched::Full(counter) => panic!("{counter} is full"),
             });
         }
         assert_eq!(made, [id(0), id(0), id(2)]);
@@ -161,7 +162,7 @@ async fn ap15_sixty_four_launches_with_one_key_make_one_application() {
                 let look = look(now(), &format!("launcher/{number}"));
                 table
                     .store
-                    .launch(&launch(number, now()), now(), &look, Some(binding))
+                    .launch(&launch(number, now()), now(), &look, Some(binding), &[])
                     .await
                     .unwrap()
             }
@@ -172,6 +173,7 @@ async fn ap15_sixty_four_launches_with_one_key_make_one_application() {
             .map(|launched| match launched {
                 Launched::Written(row) => row.value.id.as_str(),
                 Launched::Bound(bound) => &bound.made,
+                Launched::Full(counter) => panic!("{counter} is full"),
             })
             .collect();
         assert_eq!(made.iter().collect::<HashSet<_>>().len(), 1);

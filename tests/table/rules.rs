@@ -105,7 +105,7 @@ async fn w2_a_write_whose_answer_was_lost_is_found_to_have_happened_once() {
         let table = Table::new().await;
         let lossy = || table.failing(first("PutItem", 1, || Fault::LoseAnswer).faults);
         let (look1, application) = (look(now(), "launch"), launch(1, now()));
-        let row = written(lossy().launch(&application, now(), &look1, None).await.unwrap());
+        let row = written(lossy().launch(&application, now(), &look1, None, &[]).await.unwrap());
         assert_eq!(row.version, 1);
         let row = lossy().take(&row, after(30), &look(after(1), "take")).await.unwrap();
         assert_eq!(row.version, 2);
@@ -142,7 +142,7 @@ async fn w2_a_keyed_launch_whose_answer_was_lost_is_not_taken_for_anothers() {
         let launching = look(now(), "launch");
         let row = written(
             lossy
-                .launch(&launch(1, now()), now(), &launching, Some(&binding))
+                .launch(&launch(1, now()), now(), &launching, Some(&binding), &[])
                 .await
                 .unwrap(),
         );
@@ -161,7 +161,7 @@ async fn w2_a_keyed_launch_whose_answer_was_lost_is_not_taken_for_anothers() {
             )
         }));
         let again = forgetful
-            .launch(&launch(1, now()), now(), &launching, Some(&binding))
+            .launch(&launch(1, now()), now(), &launching, Some(&binding), &[])
             .await
             .unwrap();
         assert_eq!(written(again), row);

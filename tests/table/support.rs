@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use bytes::Bytes;
 use domain::{
     Application, ApplicationId, Cell, CellName, Ended, EndingStep, Lane, Look, Outcome, Reason, State, Template,
@@ -87,12 +87,25 @@ impl Table {
         kinds
     }
 
+    /// Puts rows of these names into shard 0 of the due index, each due a second after the one before, from [`now`].
+    pub async fn due_rows(&self, names: &[String], state: &str) {
+        let put = |(row, second): (&String, i64)| {
+            let put = PutRequest::builder().set_item(Some(due_item(row, second, state)));
+            WriteRequest::builder().put_request(put.build().unwrap()).build()
+        };
+        let puts: Vec<WriteRequest> = names.iter().zip(0..).map(put).collect();
+        for batch in puts.chunks(25) {
+            let write = self.raw.batch_write_item().request_items(NAME, batch.to_vec());
+            write.send().await.unwrap();
+        }
+    }
+
     /// Launches `application`, due at once.
     pub async fn launched(&self, application: &Application) -> Row<Application> {
         let look = look(application.created_at, &format!("launch/{}", application.id));
         let launched = self
             .store
-            .launch(application, application.created_at, &look, None)
+            .launch(application, application.created_at, &look, None, &[])
             .await;
         written(launched.unwrap())
     }
@@ -104,6 +117,28 @@ impl Table {
         let look = look(at, &format!("finish/{}", application.id));
         self.store.finish(&row, &gone(&row.value, at), &look).await.unwrap()
     }
+}
+
+/// A row that has nothing but its name and its place in shard 0 of the due index.
+fn due_item(row: &str, second: i64, state: &str) -> HashMap<String, AttributeValue> {
+    let (pk, sk) = row.split_once('|').unwrap_or((row, "X"));
+    let kind = if row.starts_with("APP#") {
+        "application"
+    } else {
+        "other"
+    };
+    let texts = [
+        ("pk", pk.to_owned()),
+        ("sk", sk.to_owned()),
+        ("kind", kind.to_owned()),
+        ("state", state.to_owned()),
+        ("due_since", now().to_string()),
+        ("due_part", format!("DUE#{}#00", lane())),
+        ("due_key", format!("{:013}#{row}", after(second).as_millisecond())),
+    ];
+    let texts = texts.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
+    let version = ("version".to_owned(), AttributeValue::N("1".to_owned()));
+    texts.into_iter().chain([version]).collect()
 }
 
 fn sdk(url: &str) -> SdkConfig {
@@ -169,6 +204,14 @@ pub fn launch_of(template_name: &str, number: u16, created: Timestamp) -> Applic
     Application::launch(id(number), &template(template_name), &cell, None, None, created)
 }
 
+/// A spare of the template `t`, ready since [`now`].
+pub fn spare(number: u16) -> Application {
+    Application {
+        spare: true,
+        ..running(&launch(number, now()))
+    }
+}
+
 /// The same application, waiting for its pod.
 pub fn starting(application: &Application) -> Application {
     Application {
@@ -227,6 +270,7 @@ pub fn written(launched: Launched) -> Row<Application> {
     match launched {
         Launched::Written(row) => row,
         Launched::Bound(bound) => panic!("already bound to {}", bound.made),
+        Launched::Full(counter) => panic!("{counter} is full"),
     }
 }
 

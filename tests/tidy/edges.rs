@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, Package};
 use crate::workspace::metadata;
 
 /// Each crate with the crates of the workspace that it may know.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("net", &[]),
     ("embedded", &[]),
@@ -31,12 +31,14 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
             "vault",
         ],
     ),
+    ("access", ROOM),
     ("applications", ROOM),
     ("reaper", ROOM),
     ("site", ROOM),
     (
         "fallback",
         &[
+            "access",
             "api",
             "applications",
             "cluster-client",
@@ -51,6 +53,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
 ];
 const ROOM: &[&str] = &["api", "cluster-client", "domain", "gateway", "lifecycle", "store"];
 const LOCAL: &[&str] = &[
+    "access",
     "api",
     "applications",
     "cluster-client",

@@ -93,15 +93,26 @@ fn pattern(prefix: &str) -> String {
 
 /// Partition keys of an index, as IAM patterns: the parts of it in which rows stand that the endpoint may read.
 fn index_patterns(endpoint: &Endpoint, index: Index) -> Vec<&'static str> {
-    let lists = |prefix: &str| endpoint.needs.table.iter().any(|need| need.prefix == prefix);
+    // What an index proposes is read by key; to look one row up takes no list of them.
+    let lists = |prefix: &str| {
+        let mut own = endpoint.needs.table.iter().filter(|need| need.prefix == prefix);
+        own.any(|need| need.actions.contains(&TableAction::BatchGetItem))
+    };
     match index {
         Index::Due => vec!["DUE#*"],
         Index::Day => vec!["APP#*"],
-        Index::List => [("APP#", "APP#*"), ("TPL#", "TPL")]
-            .into_iter()
-            .filter(|(prefix, _)| lists(prefix))
-            .map(|(_, pattern)| pattern)
-            .collect(),
+        Index::Pick => vec!["SPARE#*"],
+        Index::List => [
+            ("APP#", "APP#*"),
+            ("APP#", "SPARE#*"),
+            ("TPL#", "TPL"),
+            ("TPL#", "POOL"),
+            ("KEY#", "KEY"),
+        ]
+        .into_iter()
+        .filter(|(prefix, _)| lists(prefix))
+        .map(|(_, pattern)| pattern)
+        .collect(),
     }
 }
 

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use api::ApplicationView;
 use domain::limits::WAIT_MAX;
-use domain::{Application, ApplicationId, State, TemplateName};
+use domain::{Application, State};
 use gateway::{Call, Problem, Reply, TableAndCells};
 use store::Row;
 use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::one::One;
 
 /// How long a waiting request rests between two looks.
 const REST: Duration = Duration::from_millis(400);
@@ -15,33 +17,23 @@ const REST: Duration = Duration::from_millis(400);
 /// Answers what is known, bringing a launch or an ending on where it is due; with `?wait=` holds the answer until the
 /// status changes.
 pub async fn read(powers: TableAndCells, call: Call) -> Result<Reply, Problem> {
-    let no_record = |_| Problem::no_record();
-    let template = call.param("template", TemplateName::parse).map_err(no_record)?;
-    let id = call.param("id", ApplicationId::parse).map_err(no_record)?;
+    let one = One::of(&call)?;
     let wait = call.query_seconds("wait", WAIT_MAX)?;
 
-    let mut application = look(&powers, &call, &template, &id).await?;
+    let mut application = look(&powers, &call, &one).await?;
     if let Some(wait) = wait {
         let until = end_of_wait(&call, wait);
         let status = application.status();
         while application.status() == status && !is_over(&application) && rest(until).await {
-            application = look(&powers, &call, &template, &id).await?;
+            application = look(&powers, &call, &one).await?;
         }
     }
-    Reply::ok(&ApplicationView::from(&application))
+    Reply::ok(&ApplicationView::with_events(&application))
 }
 
-async fn look(
-    powers: &TableAndCells,
-    call: &Call,
-    template: &TemplateName,
-    id: &ApplicationId,
-) -> Result<Application, Problem> {
+async fn look(powers: &TableAndCells, call: &Call, one: &One) -> Result<Application, Problem> {
     let look = call.look();
-    let row = powers.store.application(id, look.now).await?;
-    let row = row
-        .filter(|row| row.value.template == *template)
-        .ok_or_else(Problem::no_record)?;
+    let row = one.read(&powers.store, &look).await?;
     let row = if may_advance(&row) {
         powers.lifecycle.advance_or_keep(row, &look).await
     } else {

@@ -4,4 +4,4 @@
 use gateway::Route;
 
 /// The rooms.
-pub static ROOMS: &[&[&Route]] = &[applications::ROUTES, site::ROUTES];
+pub static ROOMS: &[&[&Route]] = &[applications::ROUTES, access::ROUTES, site::ROUTES];

@@ -1,6 +1,6 @@
 //! The running adapter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,78 +9,23 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{KeyName, KeyRecord, Look, Scope, Status};
-use gateway::{Clock, Config, Edge, Entropy, Incoming, LogSink, Mounted, Opening, Route, Router, key_sha256};
+use domain::limits::DUE_SHARDS;
+use domain::{Cell, KeyId, KeyName, KeyRecord, Look, Scope};
+use gateway::{Clock, Config, Edge, Entropy, Incoming, Mounted, Opening, Route, Router, key_sha256};
+use http::Response;
 use jiff::Timestamp;
 use net::Net;
 use serde_json::{Value, json};
-use store::Which;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::parts::Parts;
-use crate::{Error, Identity, Ready, server};
+use crate::{Error, Identity, Options, Ready, server};
 
 /// How long one run of the reaper may take.
 const RUN_MAX: Duration = Duration::from_secs(120);
-/// Rows a page when the table is walked at the start.
-const START_PAGE: usize = 500;
-
-/// What the adapter is started with.
-pub struct Options {
-    /// Where the API listens.
-    pub listen: SocketAddr,
-    /// Where the embedded route proxy listens.
-    pub proxy_listen: SocketAddr,
-    /// Where everything is kept over restarts, if anywhere.
-    pub data: Option<PathBuf>,
-    /// Real parts instead of embedded ones.
-    pub real: RealParts,
-    /// `LAYBY_…` variables that go before the adapter's own.
-    pub variables: BTreeMap<String, String>,
-    /// An API key with the scope `apps`, beside the ones that are made.
-    pub api_key: Option<String>,
-    /// How often the reaper runs by itself; zero is never.
-    pub reap_every: Duration,
-    /// The connector's settings: time-outs, and faults in tests.
-    pub net: net::Settings,
-    /// Where log lines go.
-    pub log: LogSink,
-    /// What is called with the report of each run of the reaper that found something.
-    pub reaped: Arc<dyn Fn(&Value) + Send + Sync>,
-}
-
-impl Options {
-    /// Everything embedded, on free ports, kept nowhere, silent, reaping only when told to.
-    pub fn embedded() -> Self {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self {
-            listen: any,
-            proxy_listen: any,
-            data: None,
-            real: RealParts::default(),
-            variables: BTreeMap::new(),
-            api_key: None,
-            reap_every: Duration::ZERO,
-            net: net::Settings::default(),
-            log: Arc::new(|_| {}),
-            reaped: Arc::new(|_| {}),
-        }
-    }
-}
-
-/// Real parts instead of embedded ones.
-#[derive(Clone, Default)]
-pub struct RealParts {
-    /// The kubeconfig of a cluster.
-    pub kubeconfig: Option<PathBuf>,
-    /// The URL of DynamoDB.
-    pub dynamodb_url: Option<String>,
-    /// The URL of a route proxy's API, the host at which people reach the proxy, and its token.
-    pub proxy: Option<(String, String, String)>,
-}
 
 /// The running adapter. Dropping it leaves its tasks to the runtime; [`Adapter::stop`] ends them.
 pub struct Adapter {
@@ -97,7 +42,7 @@ pub struct Adapter {
 pub(crate) struct Shared {
     pub(crate) router: Router,
     config: Config,
-    edge: Arc<Edge>,
+    pub(crate) edge: Arc<Edge>,
     reaper: Mounted,
     running: Mutex<()>,
     parts: Parts,
@@ -140,8 +85,8 @@ impl Adapter {
         let parts = Parts::start(&options, &identity, Arc::new(move || domain_time.now())).await?;
         let (kubeconfig, temporary) = kubeconfig_file(&options, &parts)?;
 
-        let net = Net::new(options.net).map_err(|error| Error::Sentence(error.to_string()))?;
-        let config = configuration(&options.variables, &identity, &parts)?;
+        let net = Net::new(options.net.clone()).map_err(|error| Error::Sentence(error.to_string()))?;
+        let config = configuration(&options, &identity, &parts)?;
         let opening = Opening {
             config: config.clone(),
             net,
@@ -189,19 +134,16 @@ impl Adapter {
     /// Addresses and keys.
     pub fn ready(&self) -> Ready {
         let identity = &self.shared.identity;
-        let key = |scope: &Scope| match scope {
-            Scope::Apps => identity.apps_key.clone(),
-            Scope::Admin => identity.admin_key.clone(),
-        };
+        let key = |scope: Scope, key: &str| (scope.as_str().to_owned(), key.to_owned());
         Ready {
             api: format!("http://{}", self.address),
             proxy: self.shared.parts.proxy_url.clone(),
             dynamodb: self.shared.parts.dynamodb_url.clone(),
             kubeconfig: self.kubeconfig.display().to_string(),
-            keys: Scope::ALL
-                .iter()
-                .map(|scope| (scope.as_str().to_owned(), key(scope)))
-                .collect(),
+            keys: BTreeMap::from([
+                key(Scope::Apps, &identity.apps_key),
+                key(Scope::Admin, &identity.admin_key),
+            ]),
         }
     }
 
@@ -212,7 +154,8 @@ impl Adapter {
 
     /// Runs the reaper once over all that is due, after a run in progress, and gives its report.
     pub async fn reap(&self) -> (http::StatusCode, Value) {
-        self.shared.reap(Bytes::new()).await
+        let answer = self.shared.reap(Bytes::new()).await;
+        (answer.status(), json_of(&answer))
     }
 
     /// What the endpoints are told: with it, others can be mounted over the same parts.
@@ -268,7 +211,7 @@ impl Shared {
             }
             // Only where table and cluster are both this process's own is a missing namespace a lost application.
             if self.parts.dynamo.is_some() && self.parts.kubernetes.is_some() {
-                self.fail_lost().await?;
+                self.repair().await?;
             }
             Ok(())
         };
@@ -280,35 +223,29 @@ impl Shared {
         let sha256 = key_sha256(key);
         let name = KeyName::parse(&format!("local-{word}-{}", &sha256[..8]))
             .map_err(|refusal| Error::Sentence(refusal.to_string()))?;
+        let look = self.look("key");
         let record = KeyRecord {
+            id: KeyId::parse(&sha256[..32]).map_err(|refusal| Error::Sentence(refusal.to_string()))?,
             name,
             scopes: [scope].into(),
+            organisations: BTreeSet::new(),
+            created_at: look.now,
             expires_at: None,
         };
-        self.edge.store().put_key(&sha256, &record, &self.look("key")).await?;
+        self.edge.store().create_key(&sha256, &record, &look, None).await?;
         Ok(())
     }
 
-    /// Fails applications whose namespace is gone: an embedded cluster's pods end with its process.
-    async fn fail_lost(&self) -> Result<(), Error> {
+    /// Repairs what does not match. An embedded cluster's pods end with its process, so that everything that ran may have
+    /// failed: a survey that shows nothing of it is true.
+    async fn repair(&self) -> Result<(), Error> {
         let lifecycle = self.edge.lifecycle()?;
-        for status in [Status::Deploying, Status::Deployed] {
-            let mut after = None;
-            loop {
-                let look = self.look("start");
-                let page = lifecycle
-                    .store()
-                    .applications(Which::All, Some(status), START_PAGE, after.as_deref(), look.now)
-                    .await?;
-                for application in &page.items {
-                    let look = self.look("start");
-                    if let Some(row) = lifecycle.store().application(&application.id, look.now).await? {
-                        lifecycle.fail_if_lost(row, &look).await?;
-                    }
-                }
-                after = page.next;
-                if after.is_none() {
-                    break;
+        for home in lifecycle.cells() {
+            let cell = &home.cell.name;
+            for shard in 0..DUE_SHARDS {
+                let survey = lifecycle.survey(cell, shard, None, &self.look("survey")).await?;
+                for finding in survey.findings {
+                    lifecycle.mend(cell, finding, &self.look("mend")).await?;
                 }
             }
         }
@@ -339,20 +276,26 @@ impl Shared {
         Advanced::To(self.clock.now())
     }
 
+    /// Runs the reaper once, with this event, after a run in progress.
     #[expect(clippy::disallowed_methods, reason = "a run's deadline is mechanical time")]
-    pub(crate) async fn reap(&self, event: Bytes) -> (http::StatusCode, Value) {
+    pub(crate) async fn reap(&self, event: Bytes) -> Response<Bytes> {
         let _running = self.running.lock().await;
         let deadline = Instant::now() + RUN_MAX;
         let answer = self
             .reaper
             .answer(Incoming::scheduled(event, self.edge.request_id(), deadline))
             .await;
-        let report = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
+        let report = json_of(&answer);
         if report["due"] != json!(0) {
             (self.reaped)(&report);
         }
-        (answer.status(), report)
+        answer
     }
+}
+
+/// The body of an answer; null where it is no JSON.
+fn json_of(answer: &Response<Bytes>) -> Value {
+    serde_json::from_slice(answer.body()).unwrap_or(Value::Null)
 }
 
 /// Takes the data folder for this process, for as long as the file is open.
@@ -390,16 +333,27 @@ async fn schedule(shared: Arc<Shared>, every: Duration, mut stopped: watch::Rece
 }
 
 /// The functions' own variables, said for this machine; what the caller says goes before them.
-fn configuration(given: &BTreeMap<String, String>, identity: &Identity, parts: &Parts) -> Result<Config, Error> {
-    let secrets = json!({ "keyring": [identity.keyring], "cells": { "default": parts.cell_secrets } });
+fn configuration(options: &Options, identity: &Identity, parts: &Parts) -> Result<Config, Error> {
+    let given = &options.variables;
+    let secrets = json!({
+        "keyring": [identity.keyring],
+        "registry_key": options.real.registry_key.as_deref().unwrap_or_default(),
+        "cells": { "default": parts.cell_secrets },
+    });
     let own = BTreeMap::from([
         ("LAYBY_INSTALLATION", identity.installation.clone()),
         ("LAYBY_DYNAMODB_URL", parts.dynamodb_url.clone()),
         ("LAYBY_ADMIN_KEY_SHA256", key_sha256(&identity.admin_key)),
+        (
+            "LAYBY_REGISTRY_URL",
+            options.real.registry_url.clone().unwrap_or_default(),
+        ),
         ("LAYBY_SECRETS", secrets.to_string()),
     ]);
     let mut config = Config::read(|name| given.get(name).or_else(|| own.get(name)).cloned())?;
     if config.cells.is_empty() {
+        Cell::check_public_host(&parts.cell.public_host)
+            .map_err(|refusal| Error::Sentence(format!("--public-host: {refusal}")))?;
         config.cells = vec![parts.cell.clone()];
     }
     Ok(config)

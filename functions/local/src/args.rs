@@ -39,9 +39,24 @@ pub struct Args {
     #[arg(long, value_name = "URL", requires = "public_host")]
     pub proxy_api: Option<String>,
 
-    /// Host at which people reach the proxy of --proxy-api
+    /// Host at which people reach the proxy of --proxy-api; '{id}.' at its beginning gives each application a host of
+    /// its own
     #[arg(long, value_name = "HOST[:PORT]", requires = "proxy_api")]
     pub public_host: Option<String>,
+
+    /// Give each application a host of its own below localhost: `ID.localhost`, which browsers and curl find by
+    /// themselves
+    #[arg(long, conflicts_with = "proxy_api")]
+    pub host_per_application: bool,
+
+    /// Take the templates of launches from the registry at this URL instead of the table; its key comes from
+    /// REGISTRY_API_KEY. There is no demo then
+    #[arg(long, value_name = "URL")]
+    pub registry: Option<String>,
+
+    /// Key for --registry
+    #[arg(long, env = "REGISTRY_API_KEY", hide = true, hide_env_values = true)]
+    pub registry_key: Option<String>,
 
     /// Token for the API of --proxy-api
     #[arg(long, env = "CONFIGPROXY_AUTH_TOKEN", hide = true, hide_env_values = true)]
@@ -98,6 +113,7 @@ Examples:
   cargo run -p local -- tour                        play an application's whole life and stop
   cargo run -p local -- --data ~/.local/share/layby keep everything over restarts
   cargo run -p local -- --listen 127.0.0.1:0 --proxy-listen 127.0.0.1:0 --ready-file ready.json --demo none
+  cargo run -p local -- --host-per-application      answer at <id>.localhost, a browser origin for each application
   cargo run -p local -- --kubeconfig ~/.kube/config --proxy-api http://127.0.0.1:8001 --public-host 127.0.0.1:8000";
 
 /// Whole seconds, or a duration in words as jiff reads them.

@@ -54,15 +54,20 @@ fn readable(line: &LogLine) -> String {
         store_calls,
         cluster_calls,
         proxy_calls,
+        outside_calls,
         ..
     } = line;
     let code = line.code.map_or(String::new(), |code| format!(" {code}"));
     let notes: String = line.notes.iter().map(|note| format!(" [{note}]")).collect();
+    let outside = match outside_calls {
+        0 => String::new(),
+        calls => format!(", registry {calls}"),
+    };
     let cause = line
         .cause
         .as_deref()
         .map_or(String::new(), |cause| format!(" ({cause})"));
     format!(
-        "  {status}{code}  {route}  {duration_ms} ms, calls: table {store_calls}, cluster {cluster_calls}, proxy {proxy_calls}{cause}{notes}"
+        "  {status}{code}  {route}  {duration_ms} ms, calls: table {store_calls}, cluster {cluster_calls}, proxy {proxy_calls}{outside}{cause}{notes}"
     )
 }

@@ -10,15 +10,17 @@ mod console;
 mod demo;
 mod http;
 mod identity;
+mod options;
 mod parts;
 mod ready;
 mod server;
 mod tour;
 
-pub use adapter::{Adapter, Advanced, Options, RealParts};
+pub use adapter::{Adapter, Advanced};
 pub use console::{Console, LogFormat};
 pub use demo::demo;
 pub use identity::Identity;
+pub use options::{Options, RealParts};
 pub use ready::Ready;
 pub use tour::tour;
 
@@ -52,6 +54,9 @@ pub enum Error {
     /// The table cannot be used.
     #[error("the table cannot be used: {0}")]
     Store(#[from] store::Error),
+    /// What is there could not be held against the table.
+    #[error("what runs could not be looked over: {0}")]
+    Survey(#[from] lifecycle::SurveyError),
     /// A step failed.
     #[error("an application could not be looked after: {0}")]
     Lifecycle(#[from] lifecycle::Error),

@@ -45,7 +45,8 @@ async fn serve(args: Args) -> Result<(), Error> {
     if let Some(file) = ready_file {
         ready.write(&file)?;
     }
-    if demo == Demo::Launch {
+    // What the demo launches is in the table.
+    if demo == Demo::Launch && adapter.config().registry_url.is_none() {
         local::demo(&adapter, console).await?;
     }
     asked_to_stop()
@@ -92,7 +93,10 @@ fn options(args: Args, console: Console) -> Result<Options, Error> {
             kubeconfig: args.kubeconfig,
             dynamodb_url: args.dynamodb,
             proxy,
+            registry_url: args.registry,
+            registry_key: args.registry_key,
         },
+        host_per_application: args.host_per_application,
         variables,
         api_key: args.api_key.filter(|key| !key.is_empty()),
         reap_every: args.reap_every,
@@ -101,10 +105,11 @@ fn options(args: Args, console: Console) -> Result<Options, Error> {
         reaped: Arc::new(move |report| {
             let count = |name: &str| report[name].as_u64().unwrap_or_default();
             console.say(format_args!(
-                "  reaper: {} due, {} deployed, {} kept, {} culled, {} failed, {} ended, {} waiting, {} errors",
+                "  reaper: {} due, {} deployed, {} kept, {} held, {} culled, {} failed, {} ended, {} waiting, {} errors",
                 count("due"),
                 count("deployed"),
                 count("kept"),
+                count("held"),
                 count("culled"),
                 count("failed"),
                 count("ended"),

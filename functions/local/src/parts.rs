@@ -3,15 +3,17 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use domain::Cell;
 use embedded::Clock;
 use embedded::dynamo::Dynamo;
 use embedded::kubernetes::{self, Kubernetes};
 use embedded::proxy::{self, Proxy};
 use gateway::{CellConfig, TokenKind};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
-use crate::adapter::{Options, RealParts};
+use crate::options::{Options, RealParts};
 use crate::{Error, Identity};
 
 /// The parts that run in this process, and where all of them are.
@@ -56,13 +58,15 @@ impl Parts {
             proxy_namespace: "layby".to_owned(),
             proxy_labels: [("app.kubernetes.io/name".to_owned(), "layby-proxy".to_owned())].into(),
             public_host: route_proxy.public_host.clone(),
+            capacity: None,
+            starts: None,
         };
         Ok(Self {
             dynamo,
             kubernetes: cluster.embedded,
             proxy,
             dynamodb_url,
-            proxy_url: format!("http://{}", route_proxy.public_host),
+            proxy_url: format!("http://{}", Cell::shared_host(&route_proxy.public_host)),
             cell,
             cell_secrets: json!({ "token": cluster.token, "proxy_token": route_proxy.token }),
             kubeconfig: cluster.kubeconfig,
@@ -96,6 +100,17 @@ impl Parts {
             dynamo.stop().await;
         }
     }
+}
+
+/// Lets this process open as many files as it ever may: each simulated pod listens on one. Where that is refused, or is
+/// still too few, a pod that cannot listen says so in its status.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 async fn dynamodb(data: Option<&Path>, real: &RealParts) -> Result<(Option<Dynamo>, String), Error> {
@@ -143,7 +158,12 @@ async fn route_proxy(
         flag: "--proxy-listen",
         source,
     })?;
-    let public_host = proxy.public_address().to_string();
+    let public = proxy.public_address();
+    let public_host = if options.host_per_application {
+        format!("{{id}}.localhost:{}", public.port())
+    } else {
+        public.to_string()
+    };
     let (api, token) = (proxy.api_url(), identity.proxy_token.clone());
     Ok((
         Some(proxy),
@@ -169,6 +189,7 @@ impl Cluster {
         if let Some(file) = &real.kubeconfig {
             return Self::of_kubeconfig(file).await;
         }
+        raise_open_files();
         let settings = kubernetes::Settings::new(clock.clone(), &identity.cluster, &identity.cluster_token);
         let started = Kubernetes::start(settings).await;
         let embedded = started.map_err(|source| Error::Listen {

@@ -19,7 +19,7 @@ pub struct Ready {
     pub dynamodb: String,
     /// Path of an admin kubeconfig for the cluster.
     pub kubeconfig: String,
-    /// An API key for each scope.
+    /// API keys by their scope: `apps` and `admin`.
     pub keys: BTreeMap<String, String>,
 }
 

@@ -4,14 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::Code;
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Json, Response};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::post;
 use bytes::{Bytes, BytesMut};
 use domain::limits::BODY_MAX;
-use gateway::api_deadline;
-use http::{HeaderValue, Request, StatusCode, header};
+use gateway::{Problem, Reply, api_deadline};
+use http::{HeaderValue, Request, header};
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::json;
@@ -43,7 +46,9 @@ pub(crate) async fn serve(
     let app = axum::Router::new()
         .route("/_local/advance", post(advance))
         .route("/_local/reap", post(reap))
+        .method_not_allowed_fallback(only_post)
         .fallback(endpoint)
+        .layer(map_response(signed))
         .with_state(shared);
     let mut asked = stopped.clone();
     let served = axum::serve(listener, app).with_graceful_shutdown(async move {
@@ -65,26 +70,22 @@ pub(crate) async fn serve(
 /// Everything that the rooms have.
 async fn endpoint(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
-    let body = match bounded(body).await {
-        Ok(body) => body,
-        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    let answer = match bounded(body).await {
+        Ok(body) => {
+            let request = Request::from_parts(parts, body);
+            shared.router.answer(request, None, api_deadline(Duration::ZERO)).await
+        }
+        Err(problem) => shared.edge.answer(Err(problem)),
     };
-    let mut answer = shared
-        .router
-        .answer(Request::from_parts(parts, body), None, api_deadline(Duration::ZERO))
-        .await
-        .map(Body::from);
-    answer
-        .headers_mut()
-        .insert(header::SERVER, HeaderValue::from_static("layby"));
-    answer
+    answer.map(Body::from)
 }
 
 /// The body, read only as far as one byte over the limit: the edge then refuses it in its own words.
-async fn bounded(mut body: Body) -> Result<Bytes, axum::Error> {
+async fn bounded(mut body: Body) -> Result<Bytes, Problem> {
+    let broken = |error| Problem::new(Code::MalformedRequest, "The body could not be read to its end").because(error);
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
+        if let Ok(data) = frame.map_err(broken)?.into_data() {
             read.extend_from_slice(&data);
         }
         if read.len() > BODY_MAX {
@@ -100,33 +101,47 @@ struct By {
     seconds: Option<String>,
 }
 
-async fn advance(State(shared): State<Arc<Shared>>, Query(By { seconds }): Query<By>) -> Response {
+/// Winds the clock.
+async fn advance(State(shared): State<Arc<Shared>>, by: Result<Query<By>, QueryRejection>) -> Response {
+    let seconds = by.ok().and_then(|Query(by)| by.seconds);
+    shared.edge.answer(wind(&shared, seconds).await).map(Body::from)
+}
+
+async fn wind(shared: &Shared, seconds: Option<String>) -> Result<Reply, Problem> {
     let seconds = seconds
         .and_then(|text| text.parse().ok())
-        .filter(|seconds| *seconds <= ADVANCE_MAX_S);
-    let Some(seconds) = seconds else {
-        let why = format!("'seconds' is a whole number, 0 to {ADVANCE_MAX_S}");
-        return (
-            StatusCode::BAD_REQUEST,
-            Json(json!({ "type": "malformedRequest", "error": why })),
-        )
-            .into_response();
-    };
+        .filter(|seconds| *seconds <= ADVANCE_MAX_S)
+        .ok_or_else(|| {
+            let why = format!("'seconds' is a whole number, 0 to {ADVANCE_MAX_S}");
+            Problem::new(Code::MalformedRequest, why)
+        })?;
     match shared.advance(Duration::from_secs(seconds)).await {
-        Advanced::To(now) => Json(json!({ "now": now })).into_response(),
-        Advanced::Refused => {
-            let why = "the clock can be wound only while every part is embedded";
-            (
-                StatusCode::CONFLICT,
-                Json(json!({ "type": "notEmbedded", "error": why })),
-            )
-                .into_response()
-        }
+        Advanced::To(now) => Reply::ok(&json!({ "now": now })),
+        Advanced::Refused => Err(Problem::new(
+            Code::RuleRefused,
+            "The clock can be wound only while every part is embedded",
+        )),
     }
 }
 
 /// Runs the reaper; the body is its event, such as `{"dry-run": true}`.
-async fn reap(State(shared): State<Arc<Shared>>, event: Bytes) -> Response {
-    let (status, report) = shared.reap(event).await;
-    (status, Json(report)).into_response()
+async fn reap(State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    let answer = match bounded(body).await {
+        Ok(event) => shared.reap(event).await,
+        Err(problem) => shared.edge.answer(Err(problem)),
+    };
+    answer.map(Body::from)
+}
+
+/// A path of this server's own, asked with another method.
+async fn only_post(State(shared): State<Arc<Shared>>) -> Response {
+    let problem = Problem::new(Code::MethodNotAllowed, "This path has POST and nothing else");
+    shared.edge.answer(Err(problem)).map(Body::from)
+}
+
+/// Says who answers.
+async fn signed(mut answer: Response) -> Response {
+    let name = HeaderValue::from_static("layby");
+    answer.headers_mut().insert(header::SERVER, name);
+    answer
 }

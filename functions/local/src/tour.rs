@@ -1,5 +1,7 @@
 //! An application's whole life, told call by call. Every step says what must be true and fails when it is not.
 
+mod course;
+
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
@@ -62,7 +64,8 @@ impl Tour<'_> {
         self.in_use_is_kept(&id, &location).await?;
         self.idle_is_culled(&id, &location).await?;
         self.broken_explains_itself().await?;
-        self.stopped_by_its_own_token().await
+        self.stopped_by_its_own_token().await?;
+        self.course().await
     }
 
     async fn launch(&mut self, template: &str) -> Result<String, Error> {
@@ -260,8 +263,13 @@ impl Tour<'_> {
     }
 
     async fn call(&mut self, method: Method, path: &str, wanted: u16) -> Result<Value, Error> {
-        let (status, answer) = self.api.call(method.clone(), path, None).await?;
-        self.show(format_args!("{method} {path}"), status, &answer);
+        self.send(method, path, None, wanted).await
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: Option<&Value>, wanted: u16) -> Result<Value, Error> {
+        let (status, answer) = self.api.call(method.clone(), path, body).await?;
+        let sent = body.map_or(String::new(), |body| format!(" {body}"));
+        self.show(format_args!("{method} {path}{sent}"), status, &answer);
         self.check(status == wanted, &format!("the answer is {wanted}"))?;
         Ok(answer)
     }

@@ -1,5 +1,9 @@
 //! What goes in and out as JSON.
 
+mod keys;
+mod pools;
+mod preload;
+
 use std::collections::BTreeMap;
 
 use domain::{
@@ -9,6 +13,10 @@ use domain::{
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+
+pub use keys::{KeyBody, KeyMade, KeyView};
+pub use pools::{PoolBody, PoolView};
+pub use preload::{PreloadAnswer, PreloadView};
 
 /// The body of a launch. Keys in kebab or camel case, because the older server kebab-cased them; others are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -30,9 +38,14 @@ pub struct LaunchBody {
 pub struct Launched {
     /// 32 lower-case hexadecimal digits.
     pub id: String,
-    /// With it this launch alone can be stopped.
+    /// With it this launch alone can be stopped or kept alive.
     pub token: String,
 }
+
+/// The body of a report of activity: there is nothing to say. Unknown fields are refused by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivityBody {}
 
 /// An application as people see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +62,38 @@ pub struct ApplicationView {
     pub status: Status,
     /// A finer word.
     pub phase: Phase,
-    /// Why it is not (yet, or any more) answering.
+    /// Why it is not (yet, or any more) answering, or what is wrong with it while it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What happened to it, oldest first; only where one application is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventView>,
+}
+
+/// Something that happened to an application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventView {
+    /// When.
+    pub at: Timestamp,
+    /// What, in a bare word.
+    pub event: String,
+    /// What, in a sentence.
+    pub sentence: String,
+}
+
+impl ApplicationView {
+    /// With what happened to it.
+    pub fn with_events(application: &Application) -> Self {
+        let event = |event: &domain::Event| EventView {
+            at: event.at,
+            event: event.what.word().to_owned(),
+            sentence: event.what.sentence(application.reason()),
+        };
+        Self {
+            events: application.events.iter().map(event).collect(),
+            ..application.into()
+        }
+    }
 }
 
 impl From<&Application> for ApplicationView {
@@ -63,6 +105,7 @@ impl From<&Application> for ApplicationView {
             status: application.status(),
             phase: application.phase(),
             reason: application.reason().map(domain::Reason::sentence),
+            events: Vec::new(),
         }
     }
 }

@@ -27,10 +27,18 @@ pub enum Code {
     IdempotencyKeyEnded,
     /// The template of a launch is not known.
     RegistryError,
+    /// The external template registry cannot be reached.
+    RegistryUnreachable,
+    /// There is no room for more under some limit.
+    QuotaExceeded,
     /// There is no such application.
     NoRecord,
-    /// There is no such template.
+    /// The application has ended.
+    HasEnded,
+    /// There is nothing of that name.
     DoesNotExist,
+    /// Something else has this name.
+    NameTaken,
     /// Somebody else changed the same thing at the same moment, again and again.
     Conflict,
     /// The table cannot be reached or is busy.
@@ -43,7 +51,7 @@ pub enum Code {
 
 impl Code {
     /// Each code.
-    pub const ALL: [Code; 18] = [
+    pub const ALL: [Code; 22] = [
         Code::MalformedRequest,
         Code::MissingParameter,
         Code::RuleRefused,
@@ -56,8 +64,12 @@ impl Code {
         Code::IdempotencyKeyReused,
         Code::IdempotencyKeyEnded,
         Code::RegistryError,
+        Code::RegistryUnreachable,
+        Code::QuotaExceeded,
         Code::NoRecord,
+        Code::HasEnded,
         Code::DoesNotExist,
+        Code::NameTaken,
         Code::Conflict,
         Code::BadDatabase,
         Code::BadKubeRequest,
@@ -86,8 +98,12 @@ impl Code {
             Code::IdempotencyKeyReused => "idempotencyKeyReused",
             Code::IdempotencyKeyEnded => "idempotencyKeyEnded",
             Code::RegistryError => "registryError",
+            Code::RegistryUnreachable => "registryUnreachable",
+            Code::QuotaExceeded => "quotaExceeded",
             Code::NoRecord => "noRecord",
+            Code::HasEnded => "hasEnded",
             Code::DoesNotExist => "doesNotExist",
+            Code::NameTaken => "nameTaken",
             Code::Conflict => "conflict",
             Code::BadDatabase => "badDatabase",
             Code::BadKubeRequest => "badKubeRequest",
@@ -102,11 +118,12 @@ impl Code {
             Code::Unauthorized => 403,
             Code::NotFound | Code::RegistryError | Code::NoRecord | Code::DoesNotExist => 404,
             Code::MethodNotAllowed => 405,
-            Code::IdempotencyKeyEnded | Code::Conflict => 409,
+            Code::IdempotencyKeyEnded | Code::NameTaken | Code::HasEnded | Code::Conflict => 409,
             Code::BodyTooLarge => 413,
             Code::MissingParameter | Code::RuleRefused | Code::IdempotencyKeyReused => 422,
+            Code::QuotaExceeded => 429,
             Code::Internal => 500,
-            Code::BadDatabase | Code::BadKubeRequest => 503,
+            Code::BadDatabase | Code::BadKubeRequest | Code::RegistryUnreachable => 503,
         }
     }
 
@@ -125,8 +142,12 @@ impl Code {
             Code::IdempotencyKeyReused => "The Idempotency-Key was used for something else",
             Code::IdempotencyKeyEnded => "What the Idempotency-Key made has ended",
             Code::RegistryError => "No such template",
+            Code::RegistryUnreachable => "The template registry cannot be reached",
+            Code::QuotaExceeded => "There is no room for more",
             Code::NoRecord => "No such application",
-            Code::DoesNotExist => "No such template",
+            Code::HasEnded => "It has ended",
+            Code::DoesNotExist => "There is nothing of that name",
+            Code::NameTaken => "The name is taken",
             Code::Conflict => "Changed by somebody else meanwhile",
             Code::BadDatabase => "The database cannot be reached",
             Code::BadKubeRequest => "The cluster cannot be reached",

@@ -1,9 +1,26 @@
 //! The list.
 
-use domain::{Access, Scope};
+mod applications;
+mod cluster;
+mod keys;
+mod pools;
+mod preload;
+mod templates;
 
-use crate::TableAction::{BatchGetItem, DeleteItem, GetItem, PutItem, Query};
-use crate::{ClusterNeed, Code, Endpoint, Index, Method, Needs, Secret, TableNeed, Trigger};
+use domain::Access;
+
+use crate::TableAction::{BatchGetItem, DeleteItem, GetItem, PutItem, Query, UpdateItem};
+use crate::{Code, Endpoint, Index, Method, Needs, Secret, TableNeed, Trigger};
+
+use cluster::{CLUSTER_DUE, CLUSTER_END, CLUSTER_LIFE, CLUSTER_ROOMS, NAMESPACE_READ};
+
+pub use applications::{
+    APPLICATION_ACTIVITY, APPLICATION_LAUNCH, APPLICATION_LIST, APPLICATION_LOGS, APPLICATION_READ, APPLICATION_STOP,
+};
+pub use keys::{KEY_CREATE, KEY_DELETE, KEY_LIST};
+pub use pools::{POOL_DELETE, POOL_PUT, POOL_READ};
+pub use preload::{PRELOAD_READ, PRELOAD_START};
+pub use templates::{TEMPLATE_DELETE, TEMPLATE_LIST, TEMPLATE_PUT, TEMPLATE_READ};
 
 /// Every endpoint, in the order in which documents show them.
 pub const ENDPOINTS: &[&Endpoint] = &[
@@ -11,247 +28,88 @@ pub const ENDPOINTS: &[&Endpoint] = &[
     &APPLICATION_READ,
     &APPLICATION_LIST,
     &APPLICATION_STOP,
+    &APPLICATION_LOGS,
+    &APPLICATION_ACTIVITY,
     &TEMPLATE_LIST,
     &TEMPLATE_READ,
     &TEMPLATE_PUT,
     &TEMPLATE_DELETE,
+    &PRELOAD_START,
+    &PRELOAD_READ,
+    &POOL_PUT,
+    &POOL_READ,
+    &POOL_DELETE,
+    &KEY_CREATE,
+    &KEY_LIST,
+    &KEY_DELETE,
     &HEALTH_READ,
     &VERSION_READ,
     &REAPER,
     &FALLBACK,
 ];
 
-const NAMESPACE: ClusterNeed = ClusterNeed {
-    group: "",
-    resource: "namespaces",
-    verbs: &["create", "delete", "get"],
-};
-
-/// What it takes to make, watch and end an application in its cluster.
-const CLUSTER_LIFE: &[ClusterNeed] = &[
-    NAMESPACE,
-    ClusterNeed {
-        group: "",
-        resource: "pods",
-        verbs: &["create", "get"],
-    },
-    ClusterNeed {
-        group: "",
-        resource: "serviceaccounts",
-        verbs: &["create", "get"],
-    },
-    ClusterNeed {
-        group: "networking.k8s.io",
-        resource: "networkpolicies",
-        verbs: &["create", "get"],
-    },
-];
-/// What it takes to end one.
-const CLUSTER_END: &[ClusterNeed] = &[ClusterNeed {
-    group: "",
-    resource: "namespaces",
-    verbs: &["delete", "get"],
-}];
-
 const CELL_TOKENS: &[Secret] = &[Secret::ClusterTokens, Secret::ProxyTokens];
+const CELL_TOKENS_AND_REGISTRY: &[Secret] = &[Secret::ClusterTokens, Secret::ProxyTokens, Secret::RegistryKey];
 const KEYRING_AND_CELL_TOKENS: &[Secret] = &[Secret::Keyring, Secret::ClusterTokens, Secret::ProxyTokens];
 const KEYRING: &[Secret] = &[Secret::Keyring];
+const EVERY_SECRET: &[Secret] = &[
+    Secret::Keyring,
+    Secret::ClusterTokens,
+    Secret::ProxyTokens,
+    Secret::RegistryKey,
+];
 const NO_SECRETS: &[Secret] = &[];
 
+const APPLICATION_GET: TableNeed = TableNeed {
+    prefix: "APP#",
+    actions: &[GetItem],
+};
 const APPLICATION_STEP: TableNeed = TableNeed {
     prefix: "APP#",
+    actions: &[GetItem, PutItem],
+};
+/// Reading many at a time too, and bringing them on.
+const APPLICATIONS_STEP: TableNeed = TableNeed {
+    prefix: "APP#",
+    actions: &[BatchGetItem, GetItem, PutItem],
+};
+/// What an `Idempotency-Key` made.
+const BINDING: TableNeed = TableNeed {
+    prefix: "IDEM#",
+    actions: &[GetItem, PutItem],
+};
+/// A cell's brake and sweep.
+const CELL_ROWS: TableNeed = TableNeed {
+    prefix: "CELL#",
     actions: &[PutItem, Query],
+};
+const PRELOAD_STEP: TableNeed = TableNeed {
+    prefix: "TPL#",
+    actions: &[BatchGetItem, PutItem],
+};
+/// Templates with their pools and preloads.
+const TEMPLATES_POOLS_PRELOADS: TableNeed = TableNeed {
+    prefix: "TPL#",
+    actions: &[BatchGetItem, DeleteItem, GetItem, PutItem],
+};
+/// Giving back places in counters.
+const QUOTA_GIVE_BACK: TableNeed = TableNeed {
+    prefix: "QUOTA#",
+    actions: &[UpdateItem],
+};
+/// Taking places in counters, and reading what they count.
+const QUOTA_TAKE: TableNeed = TableNeed {
+    prefix: "QUOTA#",
+    actions: &[BatchGetItem, UpdateItem],
 };
 const TEMPLATE_GET: TableNeed = TableNeed {
     prefix: "TPL#",
     actions: &[GetItem],
 };
-
-/// Start an application.
-pub const APPLICATION_LAUNCH: Endpoint = Endpoint {
-    id: "application-launch",
-    summary: "Launch an application from a template",
-    trigger: Trigger::Http {
-        method: Method::Post,
-        paths: &["/applications/{template}", "/applications"],
-    },
-    access: Access::OpenUnlessClosed(Scope::Apps),
-    needs: Needs {
-        table: &[
-            TableNeed {
-                prefix: "APP#",
-                actions: &[PutItem, Query],
-            },
-            TableNeed {
-                prefix: "IDEM#",
-                actions: &[GetItem, PutItem],
-            },
-            TEMPLATE_GET,
-            Needs::KEYS,
-        ],
-        indexes: &[],
-        cluster: CLUSTER_LIFE,
-        secrets: KEYRING_AND_CELL_TOKENS,
-    },
-    problems: &[
-        Code::MalformedRequest,
-        Code::MissingParameter,
-        Code::RegistryError,
-        Code::BadIdempotencyKey,
-        Code::IdempotencyKeyReused,
-        Code::IdempotencyKeyEnded,
-        Code::BadKubeRequest,
-    ],
-};
-
-/// Read one application, and bring it on where nobody else does.
-pub const APPLICATION_READ: Endpoint = Endpoint {
-    id: "application-read",
-    summary: "Read an application, or wait until its status changes",
-    trigger: Trigger::Http {
-        method: Method::Get,
-        paths: &["/applications/{template}/{id}"],
-    },
-    access: Access::Open,
-    needs: Needs {
-        table: &[APPLICATION_STEP],
-        indexes: &[],
-        cluster: CLUSTER_LIFE,
-        secrets: CELL_TOKENS,
-    },
-    problems: &[Code::MalformedRequest, Code::NoRecord],
-};
-
-/// List applications, newest first.
-pub const APPLICATION_LIST: Endpoint = Endpoint {
-    id: "application-list",
-    summary: "List the applications of a template, or all",
-    trigger: Trigger::Http {
-        method: Method::Get,
-        paths: &["/applications/{template}", "/applications"],
-    },
-    access: Access::Key(Scope::Apps),
-    needs: Needs {
-        table: &[
-            TableNeed {
-                prefix: "APP#",
-                actions: &[BatchGetItem],
-            },
-            Needs::KEYS,
-        ],
-        indexes: &[Index::List, Index::Day],
-        cluster: &[],
-        secrets: KEYRING,
-    },
-    problems: &[Code::MalformedRequest, Code::BadCursor],
-};
-
-/// End an application now.
-pub const APPLICATION_STOP: Endpoint = Endpoint {
-    id: "application-stop",
-    summary: "Stop an application",
-    trigger: Trigger::Http {
-        method: Method::Delete,
-        paths: &["/applications/{template}/{id}"],
-    },
-    access: Access::KeyOrLaunchToken(Scope::Apps),
-    needs: Needs {
-        table: &[APPLICATION_STEP, Needs::KEYS],
-        indexes: &[],
-        cluster: CLUSTER_END,
-        secrets: KEYRING_AND_CELL_TOKENS,
-    },
-    problems: &[Code::NoRecord, Code::Conflict, Code::BadKubeRequest],
-};
-
-/// List templates, newest first.
-pub const TEMPLATE_LIST: Endpoint = Endpoint {
-    id: "template-list",
-    summary: "List the templates",
-    trigger: Trigger::Http {
-        method: Method::Get,
-        paths: &["/templates"],
-    },
-    access: Access::Key(Scope::Apps),
-    needs: Needs {
-        table: &[
-            TableNeed {
-                prefix: "TPL#",
-                actions: &[BatchGetItem],
-            },
-            Needs::KEYS,
-        ],
-        indexes: &[Index::List],
-        cluster: &[],
-        secrets: KEYRING,
-    },
-    problems: &[Code::MalformedRequest, Code::BadCursor],
-};
-
-/// Read one template.
-pub const TEMPLATE_READ: Endpoint = Endpoint {
-    id: "template-read",
-    summary: "Read a template",
-    trigger: Trigger::Http {
-        method: Method::Get,
-        paths: &["/templates/{name}"],
-    },
-    access: Access::Key(Scope::Apps),
-    needs: Needs {
-        table: &[TEMPLATE_GET, Needs::KEYS],
-        indexes: &[],
-        cluster: &[],
-        secrets: NO_SECRETS,
-    },
-    problems: &[Code::DoesNotExist],
-};
-
-/// Write one template.
-pub const TEMPLATE_PUT: Endpoint = Endpoint {
-    id: "template-put",
-    summary: "Write a template",
-    trigger: Trigger::Http {
-        method: Method::Put,
-        paths: &["/templates/{name}"],
-    },
-    access: Access::Key(Scope::Admin),
-    needs: Needs {
-        table: &[
-            TableNeed {
-                prefix: "TPL#",
-                actions: &[GetItem, PutItem],
-            },
-            Needs::KEYS,
-        ],
-        indexes: &[],
-        cluster: &[],
-        secrets: NO_SECRETS,
-    },
-    problems: &[Code::MalformedRequest, Code::RuleRefused, Code::Conflict],
-};
-
-/// Remove one template. Its applications live on.
-pub const TEMPLATE_DELETE: Endpoint = Endpoint {
-    id: "template-delete",
-    summary: "Remove a template; its applications live on",
-    trigger: Trigger::Http {
-        method: Method::Delete,
-        paths: &["/templates/{name}"],
-    },
-    access: Access::Key(Scope::Admin),
-    needs: Needs {
-        table: &[
-            TableNeed {
-                prefix: "TPL#",
-                actions: &[DeleteItem, GetItem],
-            },
-            Needs::KEYS,
-        ],
-        indexes: &[],
-        cluster: &[],
-        secrets: NO_SECRETS,
-    },
-    problems: &[Code::DoesNotExist, Code::Conflict],
+/// A template, alone or with its pool.
+const TEMPLATE_AND_POOL: TableNeed = TableNeed {
+    prefix: "TPL#",
+    actions: &[BatchGetItem, GetItem],
 };
 
 /// Ask how the dependencies are.
@@ -264,13 +122,9 @@ pub const HEALTH_READ: Endpoint = Endpoint {
     },
     access: Access::AnyKey,
     needs: Needs {
-        table: &[Needs::KEYS],
+        table: &[Needs::KEYS, Needs::KEY_USE],
         indexes: &[],
-        cluster: &[ClusterNeed {
-            group: "",
-            resource: "namespaces",
-            verbs: &["get"],
-        }],
+        cluster: &[NAMESPACE_READ],
         secrets: CELL_TOKENS,
     },
     problems: &[],
@@ -296,10 +150,10 @@ pub const REAPER: Endpoint = Endpoint {
     trigger: Trigger::Schedule { minutes: 1 },
     access: Access::Schedule,
     needs: Needs {
-        table: &[APPLICATION_STEP],
-        indexes: &[Index::Due],
-        cluster: CLUSTER_LIFE,
-        secrets: CELL_TOKENS,
+        table: &[APPLICATIONS_STEP, TEMPLATES_POOLS_PRELOADS, QUOTA_TAKE, CELL_ROWS],
+        indexes: &[Index::Due, Index::List],
+        cluster: CLUSTER_DUE,
+        secrets: CELL_TOKENS_AND_REGISTRY,
     },
     problems: &[],
 };
@@ -312,23 +166,17 @@ pub const FALLBACK: Endpoint = Endpoint {
     access: Access::Open,
     needs: Needs {
         table: &[
-            TableNeed {
-                prefix: "APP#",
-                actions: &[BatchGetItem, PutItem, Query],
-            },
-            TableNeed {
-                prefix: "IDEM#",
-                actions: &[GetItem, PutItem],
-            },
-            TableNeed {
-                prefix: "TPL#",
-                actions: &[BatchGetItem, DeleteItem, GetItem, PutItem],
-            },
-            Needs::KEYS,
+            APPLICATIONS_STEP,
+            BINDING,
+            TEMPLATES_POOLS_PRELOADS,
+            QUOTA_TAKE,
+            keys::RECORDS,
+            keys::NAMES,
+            keys::USES,
         ],
-        indexes: &[Index::List, Index::Day],
-        cluster: CLUSTER_LIFE,
-        secrets: KEYRING_AND_CELL_TOKENS,
+        indexes: &[Index::List, Index::Day, Index::Pick, Index::Due],
+        cluster: CLUSTER_ROOMS,
+        secrets: EVERY_SECRET,
     },
     problems: &[Code::NotFound, Code::MethodNotAllowed],
 };
@@ -351,6 +199,18 @@ mod tests {
         routes.sort_unstable();
         routes.dedup();
         assert_eq!((ids.len(), routes.len()), (ids_before, routes_before));
+    }
+
+    #[test]
+    fn whoever_asks_for_a_key_may_look_it_up_and_note_its_use() {
+        for endpoint in ENDPOINTS {
+            let asks = !matches!(endpoint.access, Access::Open | Access::Schedule);
+            for wanted in [Needs::KEYS, Needs::KEY_USE] {
+                let own = endpoint.needs.table.iter().find(|own| own.prefix == wanted.prefix);
+                let may = |own: &TableNeed| wanted.actions.iter().all(|action| own.actions.contains(action));
+                assert!(!asks || own.is_some_and(may), "{} {}", endpoint.id, wanted.prefix);
+            }
+        }
     }
 
     #[test]

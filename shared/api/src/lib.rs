@@ -10,11 +10,15 @@ mod endpoint;
 mod endpoints;
 mod needs;
 
-pub use bodies::{ApplicationView, DependencyView, LaunchBody, Launched, TemplateBody, VersionView};
+pub use bodies::{
+    ActivityBody, ApplicationView, DependencyView, EventView, KeyBody, KeyMade, KeyView, LaunchBody, Launched,
+    PoolBody, PoolView, PreloadAnswer, PreloadView, TemplateBody, VersionView,
+};
 pub use code::Code;
 pub use endpoint::{Endpoint, Method, Trigger};
 pub use endpoints::{
-    APPLICATION_LAUNCH, APPLICATION_LIST, APPLICATION_READ, APPLICATION_STOP, ENDPOINTS, FALLBACK, HEALTH_READ, REAPER,
-    TEMPLATE_DELETE, TEMPLATE_LIST, TEMPLATE_PUT, TEMPLATE_READ, VERSION_READ,
+    APPLICATION_ACTIVITY, APPLICATION_LAUNCH, APPLICATION_LIST, APPLICATION_LOGS, APPLICATION_READ, APPLICATION_STOP,
+    ENDPOINTS, FALLBACK, HEALTH_READ, KEY_CREATE, KEY_DELETE, KEY_LIST, POOL_DELETE, POOL_PUT, POOL_READ, PRELOAD_READ,
+    PRELOAD_START, REAPER, TEMPLATE_DELETE, TEMPLATE_LIST, TEMPLATE_PUT, TEMPLATE_READ, VERSION_READ,
 };
 pub use needs::{ClusterNeed, Index, Needs, Secret, TableAction, TableNeed};

@@ -1,7 +1,7 @@
 //! What an endpoint needs from outside: the ground for its role's policy.
 
-/// Everything that an endpoint needs. The key that a caller may present is looked up by the edge; that need is
-/// [`Needs::KEYS`] and stands in the descriptor like any other.
+/// Everything that an endpoint needs. The key that a caller may present is looked up by the edge, and its use
+/// noted; those needs are [`Needs::KEYS`] and [`Needs::KEY_USE`] and stand in the descriptor like any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     /// Rows of the table, by the prefix of their partition key.
@@ -36,6 +36,8 @@ pub enum TableAction {
     PutItem,
     /// Rows of one partition.
     Query,
+    /// Change a row in place.
+    UpdateItem,
 }
 
 impl TableAction {
@@ -47,6 +49,7 @@ impl TableAction {
             TableAction::GetItem => "GetItem",
             TableAction::PutItem => "PutItem",
             TableAction::Query => "Query",
+            TableAction::UpdateItem => "UpdateItem",
         }
     }
 }
@@ -60,6 +63,8 @@ pub enum Index {
     List,
     /// All applications: live by shard, past by day.
     Day,
+    /// Spares that are ready.
+    Pick,
 }
 
 impl Index {
@@ -69,6 +74,7 @@ impl Index {
             Index::Due => "due",
             Index::List => "list",
             Index::Day => "day",
+            Index::Pick => "pick",
         }
     }
 }
@@ -93,6 +99,8 @@ pub enum Secret {
     ClusterTokens,
     /// The tokens of the route proxies.
     ProxyTokens,
+    /// The key of the external template registry.
+    RegistryKey,
 }
 
 impl Secret {
@@ -102,6 +110,7 @@ impl Secret {
             Secret::Keyring => "keyring",
             Secret::ClusterTokens => "cluster tokens",
             Secret::ProxyTokens => "proxy tokens",
+            Secret::RegistryKey => "registry key",
         }
     }
 }
@@ -118,5 +127,10 @@ impl Needs {
     pub const KEYS: TableNeed = TableNeed {
         prefix: "KEY#",
         actions: &[TableAction::GetItem],
+    };
+    /// Noting that this key was used.
+    pub const KEY_USE: TableNeed = TableNeed {
+        prefix: "KEYUSE#",
+        actions: &[TableAction::PutItem],
     };
 }

@@ -121,8 +121,8 @@ impl Cluster {
         }
     }
 
-    /// Holds the cluster against its recorded identity, once a process, before anything is written to it.
-    async fn verify(&self) -> Result<(), Error> {
+    /// Holds the cluster against its recorded identity, once a process, before anything is believed or written.
+    pub(crate) async fn verify(&self) -> Result<(), Error> {
         let Some(recorded) = &self.0.identity else {
             return Ok(());
         };
@@ -175,7 +175,7 @@ impl Cluster {
     }
 
     /// Makes `object`, or finds the one that was made of the same plan before.
-    async fn ensure<K: Kind>(&self, plan: &Plan<'_>, object: &K) -> Result<K, Error> {
+    pub(crate) async fn ensure<K: Kind>(&self, plan: &Plan<'_>, object: &K) -> Result<K, Error> {
         if let Created::Made(made) = self.0.objects.create(object).await? {
             return Ok(made);
         }
@@ -219,12 +219,16 @@ impl Cluster {
     /// # Errors
     /// Those of a read, and [`Error::Identity`].
     pub async fn delete_namespace(&self, id: &ApplicationId, uid: Option<&str>) -> Result<Removal, Error> {
+        self.delete_owned(self.owner(id), uid).await
+    }
+
+    pub(crate) async fn delete_owned(&self, owner: Owner<'_>, uid: Option<&str>) -> Result<Removal, Error> {
         self.verify().await?;
-        let (presence, namespace) = self.look(id, uid).await?;
+        let (presence, namespace) = self.look(owner, uid).await?;
         let found = namespace.and_then(|namespace| namespace.metadata.uid);
         match (presence, found) {
             (Presence::There, Some(found)) => {
-                let begun = self.0.objects.delete::<Namespace>(id.as_str(), &found).await?;
+                let begun = self.0.objects.delete::<Namespace>(owner.id.as_str(), &found).await?;
                 Ok(if begun { Removal::Going } else { Removal::Gone })
             }
             (Presence::There, None) => Err(Error::rejected("the cluster showed a namespace without a uid")),
@@ -242,22 +246,35 @@ impl Cluster {
     /// Those of a read.
     pub async fn namespace(&self, id: &ApplicationId, uid: Option<&str>) -> Result<Presence, Error> {
         self.verify().await?;
-        Ok(self.look(id, uid).await?.0)
+        Ok(self.look(self.owner(id), uid).await?.0)
     }
 
-    async fn look(&self, id: &ApplicationId, uid: Option<&str>) -> Result<(Presence, Option<Namespace>), Error> {
-        let namespace: Option<Namespace> = self.0.objects.get(None, id.as_str()).await?;
+    pub(crate) async fn look(
+        &self,
+        owner: Owner<'_>,
+        uid: Option<&str>,
+    ) -> Result<(Presence, Option<Namespace>), Error> {
+        let namespace: Option<Namespace> = self.0.objects.get(None, owner.id.as_str()).await?;
         let presence = namespace
             .as_ref()
-            .map_or(Presence::Gone, |seen| presence(seen, self.owner(id), uid));
+            .map_or(Presence::Gone, |seen| presence(seen, owner, uid));
         Ok((presence, namespace))
     }
 
-    fn owner<'a>(&'a self, application: &'a ApplicationId) -> Owner<'a> {
-        Owner {
-            installation: &self.0.installation,
-            application,
-        }
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.0.objects
+    }
+
+    pub(crate) fn proxy(&self) -> &ProxyPlace {
+        &self.0.proxy
+    }
+
+    pub(crate) fn installation(&self) -> &InstallationId {
+        &self.0.installation
+    }
+
+    pub(crate) fn owner<'a>(&'a self, application: &'a ApplicationId) -> Owner<'a> {
+        Owner::application(&self.0.installation, application)
     }
 }
 

@@ -12,7 +12,8 @@ pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
 /// Why a step in the cluster did not succeed. None carries a credential or an object.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No answer, no credential to ask with, or an answer that says to come again (409 on a lost race, 429, 5xx).
+    /// No answer, no credential to ask with, or an answer that says to come again (409 on a lost race, 410
+    /// where a list was forgotten, 429, 5xx).
     /// What was asked may have been done.
     #[error("the cluster cannot be reached")]
     Unreachable(#[source] Source),
@@ -69,7 +70,7 @@ impl From<kube::Error> for Error {
     fn from(error: kube::Error) -> Self {
         match &error {
             kube::Error::Api(status) => match status.code {
-                408 | 409 | 429 | 500.. => Error::Unreachable(Answer::from(&**status).into()),
+                408 | 409 | 410 | 429 | 500.. => Error::Unreachable(Answer::from(&**status).into()),
                 _ => Error::Rejected(Answer::from(&**status).into()),
             },
             kube::Error::Service(source) if source.is::<TokenError>() => Error::Unreachable(error.into()),
@@ -126,6 +127,11 @@ fn is_terminating(status: &Status) -> bool {
 /// has another reason.
 pub(crate) fn is_already_there(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409 && status.reason == reason::ALREADY_EXISTS)
+}
+
+/// Whether the server no longer remembers the state that a list began with.
+pub(crate) fn is_expired(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 410)
 }
 
 /// Whether what was asked for does not exist.

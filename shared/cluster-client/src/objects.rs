@@ -1,14 +1,21 @@
-//! The three verbs that an application's objects are handled with.
+//! The verbs that objects are handled with.
 
 use std::fmt::Debug;
 
+use bytes::Bytes;
+use domain::limits::{CLUSTER_PAGE, CLUSTER_PAGES_MAX};
 use http::Request;
+use http_body_util::BodyExt as _;
+use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
-use kube::api::{DeleteParams, PostParams, Preconditions};
-use serde::Serialize;
+use kube::api::{DeleteParams, ListParams, LogParams, PostParams, Preconditions};
+use kube::client::Body;
+use kube::core::Status;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{self, Error};
+use crate::transport::{Cut, KeepLast};
 
 /// Objects of one cluster, by kind, namespace and name.
 ///
@@ -23,6 +30,16 @@ pub(crate) enum Created<K> {
     Made(K),
     /// There is one of this name.
     AlreadyThere,
+}
+
+/// What a cluster has of a container's log.
+pub(crate) enum Log {
+    /// Its end, and whether there was more before it than was kept.
+    End { bytes: Bytes, is_cut: bool },
+    /// Nothing: the container has not run, or not before.
+    NotYet,
+    /// Nothing: the pod is not there.
+    NoPod,
 }
 
 /// Whose kind is known from its type.
@@ -52,6 +69,77 @@ impl Objects {
             Ok(text) => decode(&text).map(Some),
             Err(error) if error::is_absent(&error) => Ok(None),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The objects of kind `K` that `labels` selects, in one namespace or in every one: each is read as an `I`, which
+    /// should be small, and what `keep` makes of it is given.
+    ///
+    /// A list whose pages the server no longer remembers is begun again, once.
+    ///
+    /// # Errors
+    /// Those of a read, for the whole list: never is a part of it given. [`Error::Rejected`] also when it has more than
+    /// [`CLUSTER_PAGES_MAX`] pages of [`CLUSTER_PAGE`].
+    pub(crate) async fn list<K: Kind, I: DeserializeOwned, T>(
+        &self,
+        namespace: Option<&str>,
+        labels: Option<String>,
+        keep: impl Fn(I) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let mut params = ListParams {
+            label_selector: labels,
+            limit: Some(CLUSTER_PAGE),
+            ..Default::default()
+        };
+        let mut kept = Vec::new();
+        let mut begun_again = false;
+        for _ in 0..CLUSTER_PAGES_MAX {
+            let request = kube::core::Request::new(K::url_path(&(), namespace))
+                .list(&params)
+                .map_err(kube::Error::BuildRequest)?;
+            match self.0.request_text(request).await {
+                Ok(text) => {
+                    let page: Page<I> = decode(&text)?;
+                    kept.extend(page.items.into_iter().filter_map(&keep));
+                    params.continue_token = page.metadata.next.filter(|token| !token.is_empty());
+                    if params.continue_token.is_none() {
+                        return Ok(kept);
+                    }
+                }
+                Err(error) if error::is_expired(&error) && !begun_again => {
+                    begun_again = true;
+                    kept.clear();
+                    params.continue_token = None;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::rejected("a list of the cluster has too many pages"))
+    }
+
+    /// A container's log, of which the last `most` bytes are kept.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub(crate) async fn log(&self, namespace: &str, pod: &str, params: &LogParams, most: usize) -> Result<Log, Error> {
+        let request = kube::core::Request::new(Pod::url_path(&(), Some(namespace)))
+            .logs(pod, params)
+            .map_err(kube::Error::BuildRequest)?;
+        let mut request = request.map(Body::from);
+        request.extensions_mut().insert(KeepLast(most));
+        let (head, body) = self.0.send(request).await?.into_parts();
+        let bytes = body.collect().await?.to_bytes();
+        match head.status.as_u16() {
+            200 => {
+                let is_cut = head.extensions.get::<Cut>().is_some();
+                Ok(Log::End { bytes, is_cut })
+            }
+            400 => Ok(Log::NotYet),
+            404 => Ok(Log::NoPod),
+            code => {
+                let status: Status = serde_json::from_slice(&bytes).unwrap_or_default();
+                Err(kube::Error::Api(status.with_code(code).boxed()).into())
+            }
         }
     }
 
@@ -89,6 +177,19 @@ impl Objects {
     }
 }
 
-fn decode<K: Kind>(text: &str) -> Result<K, Error> {
+/// One page of a list.
+#[derive(Deserialize)]
+struct Page<I> {
+    metadata: PageMeta,
+    items: Vec<I>,
+}
+
+#[derive(Deserialize)]
+struct PageMeta {
+    #[serde(rename = "continue")]
+    next: Option<String>,
+}
+
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|error| Error::Rejected(error.into()))
 }

@@ -21,6 +21,14 @@ const REQUEST_MAX: usize = 256 * 1024;
 /// Names layby in audit logs and as the manager of fields.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("layby/", env!("CARGO_PKG_VERSION")));
 
+/// Among a request's extensions: of its answer's body only so many bytes are kept, the last ones.
+#[derive(Clone, Copy)]
+pub(crate) struct KeepLast(pub(crate) usize);
+
+/// Among the extensions of such an answer: bytes before the last ones were left out.
+#[derive(Clone, Copy)]
+pub(crate) struct Cut;
+
 /// The service under kube's client.
 #[derive(Clone)]
 pub(crate) struct Transport {
@@ -71,7 +79,18 @@ impl tower::Service<Request<Body>> for Transport {
                 head.headers.insert(AUTHORIZATION, token);
             }
             let body = Limited::new(body, REQUEST_MAX).collect().await?.to_bytes();
-            let answer = client.send(Request::from_parts(head, body)).await?;
+            let keep = head.extensions.remove();
+            let request = Request::from_parts(head, body);
+            let answer = match keep {
+                None => client.send(request).await?,
+                Some(KeepLast(most)) => {
+                    let mut kept = client.send_keeping(request, most).await?;
+                    if kept.is_cut {
+                        kept.answer.extensions_mut().insert(Cut);
+                    }
+                    kept.answer
+                }
+            };
             Ok(answer.map(Full::new))
         })
     }

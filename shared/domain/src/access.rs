@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{KeyName, Refusal};
@@ -13,18 +12,24 @@ use crate::{KeyName, Refusal};
 pub enum Scope {
     /// Applications and templates: everything the older deploy service asked its key for.
     Apps,
+    /// Environments and their deployments, of all organisations or of those that the key lists.
+    Envs,
+    /// Leases of whole clusters.
+    Leases,
     /// Everything, and what only an operator may do.
     Admin,
 }
 
 impl Scope {
     /// Each scope that exists.
-    pub const ALL: [Scope; 2] = [Scope::Apps, Scope::Admin];
+    pub const ALL: [Scope; 4] = [Scope::Apps, Scope::Envs, Scope::Leases, Scope::Admin];
 
     /// As written in a key's list of scopes.
     pub fn as_str(self) -> &'static str {
         match self {
             Scope::Apps => "apps",
+            Scope::Envs => "envs",
+            Scope::Leases => "leases",
             Scope::Admin => "admin",
         }
     }
@@ -32,25 +37,6 @@ impl Scope {
 
 /// The scopes of one key.
 pub type Scopes = BTreeSet<Scope>;
-
-/// An API key as the table keeps it: never the key itself, only its SHA-256 is stored, as the row's key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyRecord {
-    /// What people call it.
-    pub name: KeyName,
-    /// What it is good for.
-    pub scopes: Scopes,
-    /// From when on it is refused, if ever.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-}
-
-impl KeyRecord {
-    /// Whether the key is good at `now`. It holds while `now < expires_at`.
-    pub fn holds_at(&self, now: Timestamp) -> bool {
-        self.expires_at.is_none_or(|end| now < end)
-    }
-}
 
 /// Who called, after authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,17 +161,5 @@ mod tests {
         let stop = Access::KeyOrLaunchToken(Scope::Apps);
         assert_eq!(may_call(&Caller::Nobody, stop, false), Ok(false));
         assert_eq!(may_call(&key(&[Scope::Apps]), stop, false), Ok(true));
-    }
-
-    #[test]
-    fn a_key_holds_until_its_end_and_not_at_it() {
-        let end: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let record = KeyRecord {
-            name: KeyName::parse("k").unwrap(),
-            scopes: Scopes::new(),
-            expires_at: Some(end),
-        };
-        assert!(record.holds_at(end - jiff::SignedDuration::from_millis(1)));
-        assert!(!record.holds_at(end));
     }
 }

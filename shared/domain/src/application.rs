@@ -3,8 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{LAUNCH_MAX, TAKE_BUDGET};
-use crate::{ApplicationId, Cell, CellName, Millis, Reason, Template, TemplateName, Workload};
+use crate::limits::{LAUNCH_MAX, MILLIS_MAX, ORPHAN_GRACE, TAKE_BUDGET};
+use crate::{
+    ApplicationId, Cell, CellName, Counted, Counter, Event, Happening, Millis, Reason, Template, TemplateName, Workload,
+};
 
 /// One launch of a template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,9 +33,32 @@ pub struct Application {
     /// Where it answers, or answered; absent until it first did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// What it waits for, as the last look saw it.
+    /// What it waits for, or what is wrong with it while it runs, as the last look saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Reason>,
+    /// Started ahead for its template's pool, and nobody's yet.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub spare: bool,
+    /// When it was last used, as far as is known here: reported by itself, or seen by the proxy at the last judgement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<Timestamp>,
+    /// When its route was made again, after it was lost, where no use was seen since. What the proxy calls its last
+    /// activity is then that moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remade: Option<Timestamp>,
+    /// Since when it waits under the brake, judged to have no use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<Timestamp>,
+    /// The counters that it is counted in; given back with the write that says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Counted>,
+    /// What happened to it, oldest first: at most [`crate::limits::EVENTS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Where an application is in its life.
@@ -53,6 +78,13 @@ pub enum State {
         namespace_uid: String,
         /// When its route was made.
         deployed_at: Timestamp,
+    },
+    /// Found in its cluster without a row. Next: the reaper judges it, and what nobody uses ends.
+    Orphaned {
+        /// The namespace that is its own.
+        namespace_uid: String,
+        /// When it was found.
+        found_at: Timestamp,
     },
     /// Its tombstone stands; route, then namespace, then row. Next: whoever looks does the step.
     Ending {
@@ -152,6 +184,8 @@ pub enum Phase {
     Starting,
     /// Answering.
     Running,
+    /// Found without a record; it ends when nobody uses it.
+    Orphaned,
     /// Route, namespace and row are going.
     Ending,
     /// Only the record is left.
@@ -169,7 +203,7 @@ impl Application {
         max_age: Option<Millis>,
         now: Timestamp,
     ) -> Self {
-        Self {
+        let mut launched = Self {
             id,
             template: template.name.clone(),
             cell: cell.name.clone(),
@@ -180,7 +214,193 @@ impl Application {
             state: State::Pending,
             location: None,
             waiting: Some(Reason::Waiting),
+            spare: false,
+            used_at: None,
+            remade: None,
+            held_since: None,
+            counted: Vec::new(),
+            events: Vec::new(),
+        };
+        launched.note(now, Happening::Launched);
+        launched
+    }
+
+    /// A spare for the pool of `template`, not yet written anywhere.
+    pub fn spare(id: ApplicationId, template: &Template, cell: &Cell, now: Timestamp) -> Self {
+        let mut spare = Self::launch(id, template, cell, None, None, now);
+        spare.spare = true;
+        spare.events.clear();
+        spare.note(now, Happening::MadeAhead);
+        spare
+    }
+
+    /// What was found in `cell` without a row, in a namespace of its name: it has nobody's limits, and ends when nobody
+    /// uses it for [`ORPHAN_GRACE`].
+    pub fn orphan(
+        id: ApplicationId,
+        template: TemplateName,
+        cell: &Cell,
+        namespace_uid: String,
+        now: Timestamp,
+    ) -> Self {
+        let mut orphan = Self {
+            location: Some(cell.location(&id)),
+            id,
+            template,
+            cell: cell.name.clone(),
+            created_at: now,
+            cull_timeout: Millis::of(ORPHAN_GRACE),
+            max_age: Millis::of(std::time::Duration::from_millis(MILLIS_MAX)),
+            run: None,
+            state: State::Orphaned {
+                namespace_uid,
+                found_at: now,
+            },
+            waiting: Some(Reason::Orphaned { found_at: now }),
+            spare: false,
+            used_at: None,
+            remade: None,
+            held_since: None,
+            counted: Vec::new(),
+            events: Vec::new(),
+        };
+        orphan.note(now, Happening::Orphaned);
+        orphan
+    }
+
+    /// This spare as the application that a launch took it for, answering since `now`; nothing unless it is a spare that
+    /// runs. What the launch itself says goes before what the template says.
+    pub fn claimed(
+        &self,
+        template: &Template,
+        cull_timeout: Option<Millis>,
+        max_age: Option<Millis>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let State::Running { namespace_uid, .. } = &self.state else {
+            return None;
+        };
+        let mut claimed = Self {
+            created_at: now.max(self.created_at),
+            cull_timeout: cull_timeout.unwrap_or(template.cull_timeout),
+            max_age: max_age.unwrap_or(template.max_age),
+            state: State::Running {
+                namespace_uid: namespace_uid.clone(),
+                deployed_at: now.max(self.created_at),
+            },
+            spare: false,
+            waiting: None,
+            remade: None,
+            ..self.clone()
+        };
+        claimed.note(now, Happening::Claimed);
+        self.spare.then_some(claimed)
+    }
+
+    /// Whether it is a spare that a launch could take, as far as its row knows.
+    pub fn is_ready_spare(&self) -> bool {
+        self.spare && matches!(self.state, State::Running { .. })
+    }
+
+    /// Whether it is what a launch of `template` would start now.
+    pub fn may_serve(&self, template: &Template) -> bool {
+        self.template == template.name && self.run.as_ref() == Some(&template.workload)
+    }
+
+    /// The same application, answering at `location` since `now`, and no start any more.
+    pub fn deployed(&self, namespace_uid: String, location: String, now: Timestamp) -> Self {
+        let deployed_at = now.max(self.created_at);
+        let mut deployed = Self {
+            state: State::Running {
+                namespace_uid,
+                deployed_at,
+            },
+            location: Some(location),
+            waiting: None,
+            counted: self.without_start(),
+            ..self.clone()
+        };
+        deployed.note(now, Happening::Deployed);
+        deployed
+    }
+
+    /// The same application, waiting for `reason`.
+    pub fn waiting_for(&self, reason: Reason, now: Timestamp) -> Self {
+        let mut waiting = self.clone();
+        waiting.note(now, Happening::Waits { reason: reason.clone() });
+        waiting.waiting = Some(reason);
+        waiting
+    }
+
+    /// The same application, of which `reason` is wrong while it runs.
+    pub fn troubled(&self, reason: Reason, now: Timestamp) -> Self {
+        let mut troubled = self.clone();
+        troubled.note(now, Happening::Troubled { reason: reason.clone() });
+        troubled.waiting = Some(reason);
+        troubled
+    }
+
+    /// The same application, with which nothing is wrong any more.
+    pub fn recovered(&self, now: Timestamp) -> Self {
+        let mut recovered = Self {
+            waiting: None,
+            ..self.clone()
+        };
+        recovered.note(now, Happening::Recovered);
+        recovered
+    }
+
+    /// The same application, seen in use at `at`: it neither waits under the brake nor is its use unknown.
+    pub fn seen_in_use(&self, at: Timestamp, now: Timestamp) -> Self {
+        Self {
+            used_at: Some(self.used_at.unwrap_or(at).max(at)),
+            remade: None,
+            ..self.released(now)
         }
+    }
+
+    /// The same application, judged to have no use, waiting under the brake.
+    pub fn held(&self, now: Timestamp) -> Self {
+        let mut held = self.clone();
+        if held.held_since.is_none() {
+            held.held_since = Some(now);
+            held.note(now, Happening::Held);
+        }
+        held
+    }
+
+    /// The same application, waiting under the brake no more.
+    pub fn released(&self, now: Timestamp) -> Self {
+        let mut released = self.clone();
+        if released.held_since.take().is_some() {
+            released.note(now, Happening::Released);
+        }
+        released
+    }
+
+    /// The same application with its route made again at `now`.
+    pub fn route_remade(&self, now: Timestamp) -> Self {
+        let mut remade = Self {
+            remade: Some(now),
+            ..self.clone()
+        };
+        remade.note(now, Happening::RouteRemade);
+        remade
+    }
+
+    /// Adds to what happened to it. The same thing again in a row replaces what it said before, and of too many the
+    /// oldest goes but for the first.
+    pub fn note(&mut self, at: Timestamp, what: Happening) {
+        crate::event::add(&mut self.events, Event { at, what });
+    }
+
+    /// Its counters but for that of its start.
+    fn without_start(&self) -> Vec<Counted> {
+        let others = self.counted.iter();
+        others
+            .filter(|counted| !matches!(counted.counter, Counter::Starts(_)))
+            .cloned()
+            .collect()
     }
 
     /// Its status in the older service's words.
@@ -188,7 +408,7 @@ impl Application {
         match &self.state {
             State::Pending => Status::Pending,
             State::Starting { .. } => Status::Deploying,
-            State::Running { .. } => Status::Deployed,
+            State::Running { .. } | State::Orphaned { .. } => Status::Deployed,
             State::Ending { ended, .. } | State::Ended { ended } => match ended.outcome {
                 Outcome::Failed => Status::Failed,
                 Outcome::Deleted => Status::Deleted,
@@ -202,17 +422,19 @@ impl Application {
             State::Pending => Phase::Waiting,
             State::Starting { .. } => Phase::Starting,
             State::Running { .. } => Phase::Running,
+            State::Orphaned { .. } => Phase::Orphaned,
             State::Ending { .. } => Phase::Ending,
             State::Ended { .. } => Phase::Ended,
         }
     }
 
-    /// Why it is not (yet, or any more) answering; nothing while it runs.
+    /// Why it is not (yet, or any more) answering, or what is wrong with it while it runs.
     pub fn reason(&self) -> Option<&Reason> {
         match &self.state {
             State::Ending { ended, .. } | State::Ended { ended } => Some(&ended.reason),
-            State::Pending | State::Starting { .. } => self.waiting.as_ref(),
-            State::Running { .. } => None,
+            State::Pending | State::Starting { .. } | State::Running { .. } | State::Orphaned { .. } => {
+                self.waiting.as_ref()
+            }
         }
     }
 
@@ -224,7 +446,9 @@ impl Application {
     /// The namespace that is its own, where one was recorded.
     pub fn namespace_uid(&self) -> Option<&str> {
         match &self.state {
-            State::Starting { namespace_uid } | State::Running { namespace_uid, .. } => Some(namespace_uid),
+            State::Starting { namespace_uid }
+            | State::Running { namespace_uid, .. }
+            | State::Orphaned { namespace_uid, .. } => Some(namespace_uid),
             State::Ending { namespace_uid, .. } => namespace_uid.as_deref(),
             State::Pending | State::Ended { .. } => None,
         }
@@ -238,26 +462,30 @@ impl Application {
         )
     }
 
-    /// When its maximum age ends it.
+    /// When its maximum age ends it. What was found without a record has none.
     pub fn age_end(&self) -> Timestamp {
-        later(self.created_at, self.max_age.duration())
+        match self.state {
+            State::Orphaned { .. } => Timestamp::MAX,
+            _ => later(self.created_at, self.max_age.duration()),
+        }
     }
 
     /// Until when its ending must wait before it is done. Whoever was making objects or a route when the tombstone was
     /// written may still be at it for as long as a take lasts; what comes late is removed by a second pass. Once it ran,
-    /// nobody makes anything any more.
+    /// nobody makes anything any more, but for the route of a spare, which whoever wants to take it makes once more, and
+    /// for a route that is made again.
     pub fn makers_done_at(&self) -> Option<Timestamp> {
-        match &self.state {
-            State::Ending { ended, .. } if self.location.is_none() => Some(later(
-                ended.at,
-                SignedDuration::try_from(TAKE_BUDGET).unwrap_or_default(),
-            )),
-            State::Pending
-            | State::Starting { .. }
-            | State::Running { .. }
-            | State::Ending { .. }
-            | State::Ended { .. } => None,
-        }
+        let State::Ending { ended, .. } = &self.state else {
+            return None;
+        };
+        let begun = if self.location.is_none() || self.spare {
+            Some(ended.at)
+        } else {
+            // Whoever else wanted to take it when it was claimed may still be making its route.
+            let claimed = self.events.iter().rfind(|event| event.what == Happening::Claimed);
+            self.remade.max(claimed.map(|event| event.at))
+        };
+        begun.map(|at| later(at, SignedDuration::try_from(TAKE_BUDGET).unwrap_or_default()))
     }
 
     /// The same application with its tombstone: from now on it only ends.
@@ -271,12 +499,31 @@ impl Application {
             },
             step: EndingStep::Route,
         };
-        Self {
+        let mut entombed = Self {
             state,
             run: None,
             waiting: None,
+            held_since: None,
+            counted: self.without_start(),
             ..self.clone()
-        }
+        };
+        entombed.note(now, Happening::Entombed);
+        entombed
+    }
+
+    /// The same application with nothing left of it but its record; it must be ending.
+    pub fn finished(&self, now: Timestamp) -> Option<Self> {
+        let State::Ending { ended, .. } = &self.state else {
+            return None;
+        };
+        let mut finished = Self {
+            state: State::Ended { ended: ended.clone() },
+            remade: None,
+            counted: Vec::new(),
+            ..self.clone()
+        };
+        finished.note(now, Happening::Finished);
+        Some(finished)
     }
 }
 
@@ -320,11 +567,15 @@ mod tests {
     }
 
     #[test]
-    fn an_ending_waits_for_late_makers_only_where_it_never_ran() {
+    fn an_ending_waits_for_whoever_may_still_be_making_something() {
         let tombstone = |application: Application| application.entombed(Outcome::Failed, Reason::PodGone, at(5));
         assert_eq!(tombstone(launched()).makers_done_at(), Some(at(65)));
         assert_eq!(tombstone(starting()).makers_done_at(), Some(at(65)));
         assert_eq!(tombstone(running()).makers_done_at(), None);
+        let mut claimed = running();
+        claimed.note(at(4), Happening::Claimed);
+        assert_eq!(tombstone(claimed).makers_done_at(), Some(at(64)), "or taking it");
+        assert_eq!(tombstone(running().route_remade(at(3))).makers_done_at(), Some(at(63)));
         assert_eq!(running().makers_done_at(), None);
     }
 

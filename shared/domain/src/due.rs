@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::application::later;
 use crate::limits::{ATTEMPTS_DOUBLED_MAX, DUE_SHARDS, LOOK_AGAIN, TAKE_BUDGET};
-use crate::{ApplicationId, CellName};
+use crate::{ApplicationId, CellName, TemplateName};
 
 /// A queue of due rows that stand or fall together: a dead cluster holds up its own lane only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,19 +24,59 @@ impl fmt::Display for Lane {
     }
 }
 
+/// What is due.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// An application.
+    #[serde(rename = "id")]
+    Application(ApplicationId),
+    /// The preload of a template's image in a cell.
+    Preload(TemplateName, CellName),
+}
+
 /// A due row as the index proposes it. The row itself decides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
-    /// Which application.
-    pub id: ApplicationId,
+    /// What it is.
+    #[serde(flatten)]
+    pub subject: Subject,
     /// Its state's word, as the index has it.
+    pub state: String,
+    /// The version that the index has.
+    pub version: u64,
+    /// Whether it waits under the brake.
+    pub held: bool,
+    /// When it is, or was, due.
+    pub due_at: Timestamp,
+    /// Since when it has been due without an actor finishing; does not move with takes.
+    pub due_since: Timestamp,
+}
+
+/// An application that somebody must come back to, as the index proposes it, whenever it is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Living {
+    /// Which.
+    pub id: ApplicationId,
+    /// Its state's word; an ending is among them until nothing is left of it.
     pub state: String,
     /// The version that the index has.
     pub version: u64,
     /// When it is, or was, due.
     pub due_at: Timestamp,
-    /// Since when it has been due without an actor finishing; does not move with takes.
-    pub due_since: Timestamp,
+    /// Whether it is a spare.
+    pub spare: bool,
+    /// Whether it runs, and says that something is wrong with it.
+    pub troubled: bool,
+}
+
+/// How many applications of a lane have no tombstone. Spares, which nobody judges, are not among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All of them.
+    pub living: u64,
+    /// Those that wait under the brake.
+    pub held: u64,
 }
 
 /// The shard of the due and day indexes that an application's rows are in: the same for its whole life.

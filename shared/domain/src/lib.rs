@@ -7,38 +7,69 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod access;
+mod api_key;
 mod application;
+mod brake;
+mod capacity;
 mod cell;
 mod due;
+mod event;
+mod figure;
 #[cfg(test)]
 mod fixture;
 mod judge;
 pub mod limits;
+mod log_text;
 mod look;
 mod names;
+mod node;
 mod pod;
+mod pool;
+mod preload;
 mod quantity;
+mod quota;
 mod reap;
 mod reason;
 mod refusal;
+mod registry;
+mod repair;
 mod step;
+mod sweep;
 mod template;
 mod time;
 mod workload;
 
-pub use access::{Access, Caller, KeyRecord, Scope, Scopes, may_call};
+pub use access::{Access, Caller, Scope, Scopes, may_call};
+pub use api_key::{KeyAsk, KeyRecord, key_use_due};
 pub use application::{Application, Ended, EndingStep, Outcome, Phase, State, Status};
+pub use brake::{Brake, Confirmed, Ruling, Strays, Suspect, Tripped};
+pub use capacity::{CellQuota, Quotas, expected_end, retry_after};
 pub use cell::Cell;
-pub use due::{Due, Lane, due_after_failure, due_after_take, due_soon, shard_of};
-pub use judge::{Activity, Judgement, judge};
+pub use due::{Counts, Due, Lane, Living, Subject, due_after_failure, due_after_take, due_soon, shard_of};
+pub use event::{Event, Happening};
+pub use figure::{Figure, figures};
+pub use judge::{Activity, Judgement, first_look, judge, reports_use};
+pub use log_text::newest_lines;
 pub use look::Look;
-pub use names::{ApplicationId, CellName, InstallationId, KeyName, LabelKey, LabelValue, TemplateName};
+pub use names::{
+    ApplicationId, CellName, InstallationId, KeyId, KeyName, LabelKey, LabelValue, OrganisationName, TemplateName,
+};
+pub use node::{NodeSeen, TaintSeen, may_use};
 pub use pod::{PodSeen, PodState, Verdict, verdict};
+pub use pool::{Pool, PoolTrouble, Refill};
+pub use preload::{
+    NodeImage, Preload, PreloadRun, PreloadState, PreloadStatus, PreloadStep, PreloadTold, PreloadTrouble, preload_told,
+};
 pub use quantity::Quantity;
-pub use reap::{Plan, PlannedStep, ReapRules, plan};
+pub use quota::{Counted, Counter, Limit};
+pub use reap::{Act, Part, Plan, PlannedStep, Reach, ReapRules, act, needs, plan};
 pub use reason::Reason;
 pub use refusal::Refusal;
+pub use repair::{
+    Evidence, Health, NamespaceSeen, Repair, RouteSeen, RowSeen, health, is_plausible, repair, repair_preload,
+};
 pub use step::{Next, next};
+pub use sweep::Sweep;
 pub use template::Template;
 pub use time::Millis;
 pub use workload::{

@@ -10,6 +10,8 @@ pub const WAIT_MAX: Duration = Duration::from_secs(25);
 pub const LOOK_MAX: Duration = Duration::from_secs(28);
 /// A list's `?limit=` when none is given, on the paths of the older systems, and the most of every list.
 pub const LIST_MAX: usize = 1000;
+/// A list's `?limit=` when none is given, on the paths that none of the older systems had.
+pub const LIST_DEFAULT: usize = 100;
 
 /// Inactivity after which an application is culled, when its template says nothing: one hour.
 pub const CULL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60 * 60);
@@ -36,14 +38,103 @@ pub const JUDGE_AGAIN: Duration = Duration::from_secs(60);
 /// The most steps one look takes on one row.
 pub const STEPS_MAX: usize = 8;
 
+/// What is found without a record ends when nobody has used it for this long.
+pub const ORPHAN_GRACE: Duration = Duration::from_secs(60 * 60);
+/// How often a use that an application reports itself is written at most.
+pub const REPORT_EVERY: Duration = Duration::from_secs(30);
+/// How often a spare that is ready is looked at, to be sure that it still is.
+pub const SPARE_AGAIN: Duration = Duration::from_secs(5 * 60);
+/// How far the proxy's clock may be behind ours before what it says of last uses makes no sense.
+pub const PROXY_SKEW: Duration = Duration::from_secs(10 * 60);
+/// How soon after a route was made again its last activity is still that of its making.
+pub const REMADE_SLACK: Duration = Duration::from_secs(30);
+/// The most that is told of what happened to an application.
+pub const EVENTS_MAX: usize = 20;
+
+/// How long a preload may take before it is given up: half an hour.
+pub const PRELOAD_MAX: Duration = Duration::from_secs(30 * 60);
+/// The most nodes that one preload serves.
+pub const PRELOAD_NODES_MAX: usize = 500;
+/// The most bytes that a preload's record keeps of what a node says, so that the record stays small with all of them.
+pub const PRELOAD_MESSAGE_MAX: usize = 256;
+/// The most nodes that a preload's `error` names.
+pub const PRELOAD_NAMED_MAX: usize = 5;
+/// Pods of a preload that one look makes at a time.
+pub const PRELOAD_CONCURRENCY: usize = 16;
+
+/// The most shards of a counter.
+pub const QUOTA_SHARDS: u16 = 32;
+/// What one shard of a counter counts before the next is used, up to [`QUOTA_SHARDS`] shards; beyond, all count alike.
+pub const QUOTA_SHARE: u32 = 64;
+
+/// The most spares of a pool.
+pub const POOL_MAX: u32 = 100;
+/// The most spares that one run makes for one pool.
+pub const POOL_REFILL_MAX: u32 = 20;
+/// How long whoever refills a pool has it to itself: less than there is between two runs of the reaper.
+pub const POOL_REFILL: Duration = Duration::from_secs(30);
+/// The most pools that one run of the reaper refills.
+pub const POOLS_A_RUN: usize = 1000;
+/// How long no spare is made after one has failed; it doubles while they keep failing.
+pub const POOL_FAILURE_PAUSE: Duration = Duration::from_secs(60);
+/// The longest that no spare is made after one has failed.
+pub const POOL_FAILURE_PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
+/// The most spares that a launch looks at before it starts an application of its own.
+pub const CANDIDATES_MAX: usize = 10;
+
+/// The least and the most that a caller over a quota is told to wait, in seconds.
+pub const RETRY_AFTER_SECONDS: std::ops::RangeInclusive<i64> = 5..=3600;
+/// What such a caller is told when nothing is known of what ends next, in seconds.
+pub const RETRY_AFTER_UNKNOWN: i64 = 60;
+
 /// Partitions of the due index, per lane.
 pub const DUE_SHARDS: u16 = 16;
 /// Due rows a page.
 pub const DUE_PAGE: usize = 100;
 /// Due rows one run of the reaper takes at most, over all lanes.
 pub const REAP_ROWS_MAX: usize = 20_000;
-/// Rows one run of the reaper works on at a time.
+/// Rows one lane of the reaper works on at a time.
 pub const REAP_CONCURRENCY: usize = 16;
+/// Rows that a lane of the reaper reads at once.
+pub const REAP_READ: usize = 100;
+/// Tombstones that one run writes in a lane for promises, such as the maximum age: after an outage of a week it paces
+/// itself.
+pub const PROMISES_A_RUN: usize = 600;
+/// Failures in a row after which a lane leaves what needs the same part of its cell for the rest of a run.
+pub const BREAKER_FAILURES: u32 = 5;
+
+/// Up to how many applications the route proxy is asked for one by one; of more, it is asked for all that it knows.
+pub const ASKED_ONE_BY_ONE: usize = 8;
+/// Culls by judgement in one window that are never too many.
+pub const BRAKE_LEAST: u64 = 20;
+/// The share of what lives in a cell, in percent, that may be culled by judgement in one window.
+pub const BRAKE_SHARE: u64 = 30;
+/// How long culls by judgement count against the next ones.
+pub const BRAKE_WINDOW: Duration = Duration::from_secs(10 * 60);
+/// How long judged things without a row count as waiting after they were asked about last: longer than a pass of the
+/// sweep, which asks.
+pub const BRAKE_STRAYS_KEPT: Duration = Duration::from_secs(20 * 60);
+/// How often what waits under the brake is judged again.
+pub const HELD_AGAIN: Duration = Duration::from_secs(5 * 60);
+/// The most culls that one confirmation may allow.
+pub const CONFIRM_MAX: u64 = 100_000;
+/// How often a ruling is tried again when others rule over the same cell.
+pub const RULE_TRIES_MAX: usize = 8;
+
+/// Objects a page of a cluster's list: of the largest pods (32 KB each) half of what one answer may have.
+pub const CLUSTER_PAGE: u32 = 250;
+/// Pages that one list of a cluster may have: 16,000 objects.
+pub const CLUSTER_PAGES_MAX: usize = 64;
+
+/// How old the namespace of a preload that is over must be before a sweep removes it.
+pub const PRELOAD_GRACE: Duration = Duration::from_secs(10 * 60);
+/// How long after a shard of a cell the next one is held against the table: a pass over all takes 16 minutes.
+pub const SWEEP_PACE: Duration = Duration::from_secs(60);
+/// How often a shard that cannot be swept is tried before it is left for the next pass.
+pub const SWEEP_TRIES_MAX: u32 = 3;
+/// How many running applications of a shard there must be before a list of their cluster that knows less than half of
+/// them is taken for wrong.
+pub const DOUBT_LEAST: usize = 10;
 
 /// How long an ended application is still told about: 30 days.
 pub const REMEMBER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -55,6 +146,26 @@ pub const IDEMPOTENCY_KEY_MIN_OPEN: usize = 22;
 pub const IDEMPOTENCY_KEY_MAX: usize = 255;
 /// How long an API key read from the table may be served again.
 pub const CACHE: Duration = Duration::from_secs(30);
+/// The furthest off that an API key's end may be: ten years.
+pub const KEY_SPAN_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// The most organisations that an API key may list.
+pub const KEY_ORGANISATIONS_MAX: usize = 100;
+/// How often the use of an API key is noted at most.
+pub const KEY_USE_EVERY: Duration = Duration::from_secs(10 * 60);
+/// How long a request waits at most for the note of its key's use.
+pub const KEY_USE_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// The most lines that are told of a container's log.
+pub const LOG_LINES_MAX: u32 = 10_000;
+/// A log's `?tail=` when none is given.
+pub const LOG_LINES_DEFAULT: u32 = 1_000;
+/// The most bytes that are told of a container's log: 1 MiB.
+pub const LOG_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long the external template registry may take to answer, retries included.
+pub const REGISTRY_SPAN: Duration = Duration::from_secs(3);
+/// The most bytes of the external template registry's answer: 1 MiB.
+pub const REGISTRY_ANSWER_MAX: usize = 1024 * 1024;
 
 /// The most arguments in a template's command, and the most variables in its environment.
 pub const TEMPLATE_ENTRIES_MAX: usize = 64;

@@ -59,7 +59,7 @@ name!(
     /// An application's id: 32 lower-case hexadecimal digits, which the older service made with `hat()`. It is the
     /// name of the application's namespace and the end of its location.
     ApplicationId,
-    |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)),
+    is_hex_id,
     "an application's id is 32 lower-case hexadecimal digits"
 );
 name!(
@@ -86,6 +86,18 @@ name!(
     is_dns_label,
     "a key's name is a DNS label: at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"
 );
+name!(
+    /// The id of an API key, from which the key itself is derived. It tells a key from a later one of the same name.
+    KeyId,
+    is_hex_id,
+    "a key's id is 32 lower-case hexadecimal digits"
+);
+name!(
+    /// An organisation, to which environments belong. It is the beginning of their namespaces' names.
+    OrganisationName,
+    is_dns_label,
+    "an organisation is a DNS label: at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"
+);
 
 name!(
     /// The key of a Kubernetes label or taint: a name, with a DNS prefix where wanted.
@@ -103,8 +115,30 @@ name!(
 impl ApplicationId {
     /// The id made of 16 random bytes, which the edge drew.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
+        Self(hex_id(bytes))
     }
+}
+
+impl KeyId {
+    /// The id made of 16 random bytes, which the edge drew.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(hex_id(bytes))
+    }
+}
+
+fn hex_id(bytes: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+impl TemplateName {
+    /// `unknown`: the template of what was found without a record and does not say which.
+    pub fn unknown() -> Self {
+        Self("unknown".to_owned())
+    }
+}
+
+fn is_hex_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 fn is_template_name(text: &str) -> bool {

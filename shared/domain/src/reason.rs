@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::Millis;
+use crate::limits::{LAUNCH_MAX, ORPHAN_GRACE};
 use crate::time::{in_words, instant};
-use crate::{Millis, limits::LAUNCH_MAX};
 
 /// Why something is as it is. Stored with its inputs; [`Reason::sentence`] is what people read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,13 +73,32 @@ pub enum Reason {
     },
     /// Culled: not used for as long as its limit.
     Idle {
-        /// When the route proxy last saw traffic.
+        /// When it was last used, as far as is known.
         last_use: Timestamp,
         /// The limit.
         cull_timeout: Millis,
         /// When that was judged.
         judged_at: Timestamp,
+        /// The route proxy had lost what it knew of its use, and has seen none since this instant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unseen_since: Option<Timestamp>,
     },
+    /// Found in its cluster without a record, and judged by its use.
+    Orphaned {
+        /// When it was found.
+        found_at: Timestamp,
+    },
+    /// Found without a record, and not used for as long as such a thing is kept.
+    OrphanUnused {
+        /// When it was found.
+        found_at: Timestamp,
+        /// When it was last used, or found.
+        last_use: Timestamp,
+        /// When that was judged.
+        judged_at: Timestamp,
+    },
+    /// A spare that its pool does not need: the pool is smaller, or gone, or its template has changed.
+    SpareNotNeeded,
     /// Ended by its maximum age.
     TooOld {
         /// When it was launched.
@@ -153,13 +173,36 @@ impl Reason {
                 last_use,
                 cull_timeout,
                 judged_at,
+                unseen_since,
             } => format!(
-                "Culled for inactivity: last used {}, idle for {} at {}, its limit is {}. A request that succeeds, or a message sent to it over a websocket, through its location before then would have kept it.",
+                "Culled for inactivity: last used {}, idle for {} at {}, its limit is {}.{} A request through its location that succeeds, a message sent to it over a websocket there, or a report of its activity before then would have kept it.",
                 instant(*last_use),
                 in_words(judged_at.duration_since(*last_use)),
                 instant(*judged_at),
                 in_words(cull_timeout.duration()),
+                unseen_since.map_or(String::new(), |since| format!(
+                    " The route proxy was restarted meanwhile and has seen no use since {}.",
+                    instant(since)
+                )),
             ),
+            Reason::Orphaned { found_at } => format!(
+                "Found in its cluster without a record at {}: it ends when nobody uses it for {}.",
+                instant(*found_at),
+                in_words(SignedDuration::try_from(ORPHAN_GRACE).unwrap_or_default()),
+            ),
+            Reason::OrphanUnused {
+                found_at,
+                last_use,
+                judged_at,
+            } => format!(
+                "Removed: found in its cluster without a record at {}, and not used from {} to {}.",
+                instant(*found_at),
+                instant(*last_use),
+                instant(*judged_at),
+            ),
+            Reason::SpareNotNeeded => {
+                "Its pool needs it no more: the pool was made smaller or removed, or its template was changed.".into()
+            }
             Reason::TooOld { created_at, max_age } => format!(
                 "Ended by its maximum age: launched {}, its limit is {}. Use does not prolong it; a larger 'max-age' at launch or in its template would have.",
                 instant(*created_at),
@@ -188,11 +231,12 @@ mod tests {
             last_use: "2026-01-01T10:00:00.5Z".parse().unwrap(),
             cull_timeout: Millis::new(3_600_000).unwrap(),
             judged_at: "2026-01-01T11:01:00.5Z".parse().unwrap(),
+            unseen_since: None,
         };
         assert_eq!(
             reason.sentence(),
             "Culled for inactivity: last used 2026-01-01T10:00:00Z, idle for 1 h 1 min at 2026-01-01T11:01:00Z, its limit is 1 h. \
-             A request that succeeds, or a message sent to it over a websocket, through its location before then would have kept it."
+             A request through its location that succeeds, a message sent to it over a websocket there, or a report of its activity before then would have kept it."
         );
     }
 

@@ -13,6 +13,8 @@ pub enum Next {
     ObservePod,
     /// The route proxy is to be asked for the last use, then [`crate::judge`] decides. *Proxy required.*
     AskLastUse,
+    /// A spare's pod is to be looked at: one that is not well goes. *Cluster required.*
+    CheckSpare,
     /// The tombstone is to be written. *Nothing but the table required.*
     Entomb(Outcome, Reason),
     /// The route is to be removed. *Proxy required.*
@@ -43,7 +45,8 @@ pub fn next(application: &Application, now: Timestamp) -> Next {
         }
         State::Pending => Next::MakeObjects,
         State::Starting { .. } => Next::ObservePod,
-        State::Running { .. } => Next::AskLastUse,
+        State::Running { .. } if application.spare => Next::CheckSpare,
+        State::Running { .. } | State::Orphaned { .. } => Next::AskLastUse,
         State::Ending {
             step: EndingStep::Route,
             ..
@@ -69,6 +72,11 @@ mod tests {
         assert_eq!(next(&launched(), at(1)), Next::MakeObjects);
         assert_eq!(next(&starting(), at(1)), Next::ObservePod);
         assert_eq!(next(&running(), at(11)), Next::AskLastUse);
+        let spare = Application {
+            spare: true,
+            ..running()
+        };
+        assert_eq!(next(&spare, at(11)), Next::CheckSpare);
         assert_eq!(next(&ending(EndingStep::Route), at(30)), Next::RemoveRoute);
         assert_eq!(next(&ending(EndingStep::Namespace), at(30)), Next::DeleteNamespace);
         assert_eq!(next(&ending(EndingStep::Gone), at(30)), Next::AwaitGone);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use api::{Code, Endpoint};
 use bytes::Bytes;
 use domain::limits::{IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN_OPEN, MESSAGE_MAX};
-use domain::{ApplicationId, Caller, Look, Refusal};
+use domain::{ApplicationId, Caller, KeyId, Look, Refusal};
 use http::HeaderMap;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
@@ -21,6 +21,9 @@ use crate::{Edge, Problem};
 
 /// The purpose under which the tokens of launches are derived.
 const LAUNCH_TOKEN: &str = "launch-token";
+
+/// The purpose under which API keys are derived.
+const API_KEY: &str = "api-key";
 
 /// One request, authenticated, its body not yet read as anything.
 pub struct Call {
@@ -112,6 +115,40 @@ impl Call {
             .ok_or_else(|| Problem::new(Code::MalformedRequest, range()))
     }
 
+    /// The query parameter `name` as a whole number up to `most`.
+    ///
+    /// # Errors
+    /// 400 with the range.
+    pub fn query_number(&self, name: &str, most: u32) -> Result<Option<u32>, Problem> {
+        let Some(text) = self.query(name) else {
+            return Ok(None);
+        };
+        // Digits only: Rust would take a sign too.
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| *number <= most && !text.starts_with('+'));
+        let range = || format!("'{name}' is a whole number, 0 to {most}");
+        number
+            .map(Some)
+            .ok_or_else(|| Problem::new(Code::MalformedRequest, range()))
+    }
+
+    /// Whether the query parameter `name` is `true`; absent means `false`.
+    ///
+    /// # Errors
+    /// 400 when it is neither `true` nor `false`.
+    pub fn query_flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.query(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::new(
+                Code::MalformedRequest,
+                format!("'{name}' is 'true' or 'false'"),
+            )),
+        }
+    }
+
     /// The body, parsed as JSON whatever its `Content-Type`; an absent or empty body is `{}`.
     ///
     /// # Errors
@@ -176,6 +213,24 @@ impl Call {
     /// 500 when this function was not given the keyring, which is a bug.
     pub fn launch_token(&self, id: &ApplicationId) -> Result<String, Problem> {
         Ok(self.edge.keyring()?.token(LAUNCH_TOKEN, id.as_str()))
+    }
+
+    /// The API key of `id`. Derived, as the tokens of launches are.
+    ///
+    /// # Errors
+    /// As [`Call::launch_token`].
+    pub fn api_key(&self, id: &KeyId) -> Result<String, Problem> {
+        Ok(self.edge.keyring()?.token(API_KEY, id.as_str()))
+    }
+
+    /// The API key of `id` that has this SHA-256, as it was made: before the keyring was rotated, perhaps. None when the
+    /// keyring does not have its key any more.
+    ///
+    /// # Errors
+    /// As [`Call::launch_token`].
+    pub fn api_key_again(&self, id: &KeyId, sha256: &str) -> Result<Option<String>, Problem> {
+        let mut keys = self.edge.keyring()?.tokens(API_KEY, id.as_str());
+        Ok(keys.find(|key| crate::key_sha256(key) == sha256))
     }
 
     /// Whether the caller presented the token of the launch of `id`.

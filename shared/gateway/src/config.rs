@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::{CellName, InstallationId};
+use domain::{Cell, CellName, CellQuota, InstallationId, Quotas};
+use http::Uri;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use vault::Keyring;
@@ -18,10 +19,14 @@ pub struct Config {
     pub dynamodb_url: Option<String>,
     /// Whether launches need a key.
     pub launches: Launches,
+    /// The most applications at once, if there is a limit.
+    pub quota: Option<u32>,
     /// SHA-256, in hex, of the first admin key.
     pub admin_key_sha256: Option<String>,
     /// The home clusters. The first is the default.
     pub cells: Vec<CellConfig>,
+    /// The external registry that templates of launches come from. Without one they come from the table.
+    pub registry_url: Option<Uri>,
     /// Where the secrets are.
     pub secrets: SecretsFrom,
 }
@@ -74,8 +79,16 @@ pub struct CellConfig {
     /// Labels of the route proxy's pods.
     #[serde(default = "default_proxy_labels")]
     pub proxy_labels: BTreeMap<String, String>,
-    /// Host, with a port where needed, at which people reach the route proxy.
+    /// Host, with a port where needed, at which people reach the route proxy. `{id}` as its first label stands for each
+    /// application's own id.
     pub public_host: String,
+    /// The most that may live in it at once, spares included, if there is a limit. A launch that finds no room goes to
+    /// the next cell.
+    #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
+    /// The most that may be starting in it at once, spares included, if there is a limit.
+    #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    pub starts: Option<u32>,
 }
 
 fn default_proxy_namespace() -> String {
@@ -129,6 +142,9 @@ pub struct Secrets {
     /// Seals cursors and derives tokens: each 32 bytes in base64. The first seals, all open.
     #[serde(deserialize_with = "keyring")]
     pub keyring: Keyring,
+    /// For the external template registry, sent as it is. Empty means that it wants none.
+    #[serde(default)]
+    pub registry_key: String,
     /// By cell.
     #[serde(default)]
     pub cells: BTreeMap<CellName, CellSecrets>,
@@ -144,6 +160,42 @@ pub struct CellSecrets {
     /// For its route proxy's API.
     #[serde(default)]
     pub proxy_token: String,
+}
+
+fn registry_url(text: &str) -> Result<Uri, String> {
+    let url: Uri = text.parse().map_err(|error| format!("is no URL: {error}"))?;
+    let is_whole =
+        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty());
+    let is_bare = url.query().is_none()
+        && url
+            .authority()
+            .is_none_or(|authority| !authority.as_str().contains('@'));
+    if is_whole && is_bare {
+        Ok(url)
+    } else {
+        Err(
+            "is not an http or https URL without user and query; its key belongs to the secrets, as 'registry_key'"
+                .into(),
+        )
+    }
+}
+
+/// A number, as a number or as text, because a deployment's template writes every value as text. Empty for none.
+fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a limit is a whole number, or empty for none")]
+    enum Written {
+        Number(u32),
+        Text(String),
+    }
+    match Written::deserialize(deserializer)? {
+        Written::Number(number) => Ok(Some(number)),
+        Written::Text(text) if text.is_empty() => Ok(None),
+        Written::Text(text) => {
+            let number = text.parse().map(Some);
+            number.map_err(|_| serde::de::Error::custom(format!("'{text}' is no whole number")))
+        }
+    }
 }
 
 fn keyring<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Keyring, D::Error> {
@@ -172,13 +224,15 @@ pub enum ConfigError {
 
 impl Config {
     /// Every variable that [`Config::read`] asks for.
-    pub const VARIABLES: [&'static str; 8] = [
+    pub const VARIABLES: [&'static str; 10] = [
         "LAYBY_INSTALLATION",
         "LAYBY_TABLE",
         "LAYBY_DYNAMODB_URL",
         "LAYBY_LAUNCHES",
+        "LAYBY_QUOTA",
         "LAYBY_ADMIN_KEY_SHA256",
         "LAYBY_CELLS",
+        "LAYBY_REGISTRY_URL",
         "LAYBY_SECRETS_ARN",
         "LAYBY_SECRETS",
     ];
@@ -191,8 +245,10 @@ impl Config {
     /// | `LAYBY_TABLE` | the table's name | `layby` |
     /// | `LAYBY_DYNAMODB_URL` | where DynamoDB is, where it is not AWS's own | AWS's own |
     /// | `LAYBY_LAUNCHES` | `open` or `keyed` | `open` |
+    /// | `LAYBY_QUOTA` | the most applications at once | no limit |
     /// | `LAYBY_ADMIN_KEY_SHA256` | SHA-256, in hex, of the first admin key | only keys in the table |
     /// | `LAYBY_CELLS` | JSON array of [`CellConfig`], the default first | none |
+    /// | `LAYBY_REGISTRY_URL` | the external registry that templates of launches come from | the table |
     /// | `LAYBY_SECRETS_ARN` | the entry in AWS Secrets Manager that holds [`Secrets`] as JSON | see the next |
     /// | `LAYBY_SECRETS` | [`Secrets`] as JSON, where there is no Secrets Manager | none |
     ///
@@ -217,6 +273,12 @@ impl Config {
                 ));
             }
         };
+        let quota = get("LAYBY_QUOTA")
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| wrong("LAYBY_QUOTA", format!("'{text}' is no whole number")))
+            })
+            .transpose()?;
         let admin_key_sha256 = get("LAYBY_ADMIN_KEY_SHA256");
         if admin_key_sha256
             .as_ref()
@@ -228,6 +290,13 @@ impl Config {
             .map(|text| serde_json::from_str(&text).map_err(|error| wrong("LAYBY_CELLS", error.to_string())))
             .transpose()?
             .unwrap_or_default();
+        for cell in &cells {
+            let checked = Cell::check_public_host(&cell.public_host);
+            checked.map_err(|refusal| wrong("LAYBY_CELLS", format!("cell '{}': {refusal}", cell.name)))?;
+        }
+        let registry_url = get("LAYBY_REGISTRY_URL")
+            .map(|text| registry_url(&text).map_err(|why| wrong("LAYBY_REGISTRY_URL", why)))
+            .transpose()?;
         let secrets = match (get("LAYBY_SECRETS_ARN"), get("LAYBY_SECRETS")) {
             (Some(arn), _) => SecretsFrom::Manager(arn),
             (None, Some(text)) => SecretsFrom::Given(Box::new(Secrets::parse(&text)?)),
@@ -239,10 +308,25 @@ impl Config {
             table: get("LAYBY_TABLE").unwrap_or_else(|| "layby".to_owned()),
             dynamodb_url: get("LAYBY_DYNAMODB_URL"),
             launches,
+            quota,
             admin_key_sha256: admin_key_sha256.map(|hash| hash.to_ascii_lowercase()),
             cells,
+            registry_url,
             secrets,
         })
+    }
+
+    /// How many applications the installation and its cells let live.
+    pub(crate) fn quotas(&self) -> Quotas {
+        let of_cell = |cell: &CellConfig| CellQuota {
+            capacity: cell.capacity,
+            starts: cell.starts,
+        };
+        let cells = self.cells.iter();
+        Quotas {
+            all: self.quota,
+            cells: cells.map(|cell| (cell.name.clone(), of_cell(cell))).collect(),
+        }
     }
 
     /// Leaves the secrets where they are, for an endpoint that needs none.
@@ -275,61 +359,4 @@ impl Secrets {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
-        let map: BTreeMap<&str, &str> = pairs.iter().copied().collect();
-        Config::read(|name| map.get(name).map(|value| (*value).to_owned())).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn an_installation_is_enough_and_the_rest_has_defaults() {
-        let config = read(&[("LAYBY_INSTALLATION", "dev")]).unwrap();
-        assert_eq!((config.table.as_str(), config.launches), ("layby", Launches::Open));
-        assert!(config.cells.is_empty());
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        assert!(read(&[]).err().unwrap().starts_with("LAYBY_INSTALLATION: is missing"));
-        let base = ("LAYBY_INSTALLATION", "dev");
-        assert!(
-            read(&[base, ("LAYBY_LAUNCHES", "maybe")])
-                .err()
-                .unwrap()
-                .contains("'maybe'")
-        );
-        assert!(
-            read(&[base, ("LAYBY_ADMIN_KEY_SHA256", "abc")])
-                .err()
-                .unwrap()
-                .contains("64 hexadecimal")
-        );
-        assert!(
-            read(&[base, ("LAYBY_CELLS", "[{}]")])
-                .err()
-                .unwrap()
-                .contains("missing field `name`")
-        );
-    }
-
-    #[test]
-    fn a_wrong_secret_is_never_repeated() {
-        let error = read(&[
-            ("LAYBY_INSTALLATION", "dev"),
-            ("LAYBY_SECRETS", "{\"keyring\":[\"hunter2\"]}"),
-        ])
-        .err()
-        .unwrap();
-        assert!(!error.contains("hunter2"), "{error}");
-    }
-
-    #[test]
-    fn a_token_comes_from_a_secret_from_eks_or_from_nowhere() {
-        let read = |text: &str| TokenKind::try_from(text.to_owned());
-        assert_eq!(read("eks:home"), Ok(TokenKind::Eks("home".into())));
-        assert_eq!(read("secret"), Ok(TokenKind::Secret));
-        assert!(read("eks:").is_err() && read("plain").is_err());
-    }
-}
+mod tests;

@@ -16,7 +16,7 @@ use vault::Keyring;
 
 use crate::auth::Keys;
 use crate::config::{CellConfig, CellSecrets, SecretsFrom};
-use crate::{Clock, Config, ConfigError, Entropy, LogSink, Problem, Secrets, TokenKind};
+use crate::{Clock, Config, ConfigError, Entropy, LogSink, Problem, Secrets, Templates, TokenKind};
 
 /// What an edge is opened with.
 pub struct Opening {
@@ -61,6 +61,7 @@ pub struct Edge {
     secrets: Option<Secrets>,
     store: OnceLock<Store>,
     lifecycle: OnceLock<Lifecycle>,
+    templates: OnceLock<Templates>,
 }
 
 impl Edge {
@@ -93,6 +94,7 @@ impl Edge {
             secrets,
             store: OnceLock::new(),
             lifecycle: OnceLock::new(),
+            templates: OnceLock::new(),
         }))
     }
 
@@ -111,8 +113,26 @@ impl Edge {
             return Ok(lifecycle.clone());
         }
         let homes: Result<Vec<HomeCell>, ConfigError> = self.config.cells.iter().map(|cell| self.home(cell)).collect();
-        let lifecycle = Lifecycle::new(self.store().clone(), homes?);
+        let lifecycle = Lifecycle::new(self.store().clone(), homes?, self.config.quotas());
         Ok(self.lifecycle.get_or_init(|| lifecycle).clone())
+    }
+
+    /// Where the templates of launches come from, connected once a process.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the registry's client cannot be made.
+    pub(crate) fn templates(&self) -> Result<Templates, ConfigError> {
+        if let Some(templates) = self.templates.get() {
+            return Ok(templates.clone());
+        }
+        let templates = match &self.config.registry_url {
+            None => Templates::of_table(self.store().clone()),
+            Some(url) => {
+                let key = self.secrets.as_ref().map_or("", |secrets| &secrets.registry_key);
+                Templates::of_registry(&self.net, url, key)?
+            }
+        };
+        Ok(self.templates.get_or_init(|| templates).clone())
     }
 
     /// The cells, the default first.
@@ -170,6 +190,7 @@ impl Edge {
             &self.net,
             url("proxy's API", &cell.proxy_api)?,
             routes::Token::new(proxy_token.clone()),
+            &self.config.installation,
         )
         .map_err(|error| client(error.to_string()))?;
         let public_host = cell.public_host.clone();

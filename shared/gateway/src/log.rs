@@ -1,8 +1,10 @@
 //! The one log line of a request.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
+use lifecycle::Meter;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -33,6 +35,8 @@ pub struct LogLine {
     pub cluster_calls: u64,
     /// Requests to the route proxy.
     pub proxy_calls: u64,
+    /// Requests to the external template registry.
+    pub outside_calls: u64,
     /// The chain of causes, for those who run this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -76,16 +80,28 @@ impl Unit {
     }
 }
 
-/// `metrics` in the embedded metric format, under the namespace `layby` and the dimension `Installation`.
+/// The most values of one figure in one line; the format's own limit.
+const VALUES_MAX: usize = 100;
+
+/// `metrics` in the embedded metric format, under the namespace `layby` and the dimension `Installation`. What is
+/// counted more than once is added up; of durations each is kept, up to [`VALUES_MAX`].
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 pub(crate) fn embedded_metrics(metrics: &[Metric], installation: &str, at_ms: i64) -> Map<String, Value> {
     let mut fields = Map::new();
     if metrics.is_empty() {
         return fields;
     }
-    let names: Vec<Value> = metrics
+    let mut by_name: BTreeMap<&'static str, (Unit, Vec<f64>)> = BTreeMap::new();
+    for metric in metrics {
+        by_name
+            .entry(metric.name)
+            .or_insert((metric.unit, Vec::new()))
+            .1
+            .push(metric.value);
+    }
+    let names: Vec<Value> = by_name
         .iter()
-        .map(|m| json!({"Name": m.name, "Unit": m.unit.as_str()}))
+        .map(|(name, (unit, _))| json!({"Name": name, "Unit": unit.as_str()}))
         .collect();
     let directive = json!({"Namespace": "layby", "Dimensions": [["Installation"]], "Metrics": names});
     fields.insert(
@@ -93,8 +109,36 @@ pub(crate) fn embedded_metrics(metrics: &[Metric], installation: &str, at_ms: i6
         json!({"Timestamp": at_ms, "CloudWatchMetrics": [directive]}),
     );
     fields.insert("Installation".into(), installation.into());
-    fields.extend(metrics.iter().map(|m| (m.name.to_owned(), json!(m.value))));
+    fields.extend(
+        by_name
+            .into_iter()
+            .map(|(name, (unit, values))| (name.to_owned(), told(unit, values))),
+    );
     fields
+}
+
+fn told(unit: Unit, mut values: Vec<f64>) -> Value {
+    match unit {
+        Unit::Count => json!(values.iter().sum::<f64>()),
+        Unit::Milliseconds if values.len() == 1 => json!(values[0]),
+        Unit::Milliseconds => {
+            values.truncate(VALUES_MAX);
+            json!(values)
+        }
+    }
+}
+
+/// What was counted on the way, as figures.
+pub(crate) fn metered(meter: &Meter) -> impl Iterator<Item = Metric> {
+    meter.counted().into_iter().map(|(figure, value)| Metric {
+        name: figure.name(),
+        unit: if figure.is_duration() {
+            Unit::Milliseconds
+        } else {
+            Unit::Count
+        },
+        value,
+    })
 }
 
 /// Writes each line to standard output as JSON, which is where CloudWatch Logs reads it.
@@ -109,6 +153,29 @@ pub(crate) fn to_stdout() -> LogSink {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_counted_twice_is_added_up_and_durations_stay_apart() {
+        let meter = Meter::default();
+        let counting = async {
+            for took in [5.0, 7.0] {
+                lifecycle::count(domain::Figure::LaunchesDeployed, 1.0);
+                lifecycle::count(domain::Figure::TimeToLocation, took);
+            }
+        };
+        futures::executor::block_on(lifecycle::metered(meter.clone(), counting));
+        let metrics: Vec<Metric> = metered(&meter).collect();
+        let fields = embedded_metrics(&metrics, "prod", 1);
+        assert_eq!(fields["LaunchesDeployed"], 2.0);
+        assert_eq!(fields["TimeToLocation"], json!([5.0, 7.0]));
+        assert_eq!(
+            fields["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2
+        );
+    }
 
     #[test]
     fn figures_stand_in_the_line_as_cloudwatch_reads_them() {

@@ -10,7 +10,7 @@ use futures::future::{BoxFuture, FutureExt, join_all};
 use lifecycle::Lifecycle;
 use store::Store;
 
-use crate::{ConfigError, Edge};
+use crate::{ConfigError, Edge, Templates};
 
 /// Something that a handler can be given.
 pub trait Powers: Clone + Send + Sync + 'static {
@@ -58,6 +58,29 @@ impl Powers for Table {
     }
 }
 
+/// The table, and where the templates of launches come from.
+#[derive(Clone)]
+pub struct TableAndTemplates {
+    /// The table.
+    pub store: Store,
+    /// Where the templates of launches come from.
+    pub templates: Templates,
+}
+
+impl Powers for TableAndTemplates {
+    fn connect(edge: &Arc<Edge>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: edge.store().clone(),
+            templates: edge.templates()?,
+        })
+    }
+
+    fn warm(&self) -> BoxFuture<'static, ()> {
+        let store = self.store.clone();
+        async move { drop(store.warm().await) }.boxed()
+    }
+}
+
 /// The table, and the home clusters with their route proxies.
 #[derive(Clone)]
 pub struct TableAndCells {
@@ -67,6 +90,8 @@ pub struct TableAndCells {
     pub lifecycle: Lifecycle,
     /// The cells, the default first.
     pub cells: Vec<Cell>,
+    /// Where the templates of launches come from.
+    pub templates: Templates,
 }
 
 impl Powers for TableAndCells {
@@ -75,6 +100,7 @@ impl Powers for TableAndCells {
             store: edge.store().clone(),
             lifecycle: edge.lifecycle()?,
             cells: edge.cells(),
+            templates: edge.templates()?,
         })
     }
 

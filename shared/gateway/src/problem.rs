@@ -1,8 +1,10 @@
 //! What the caller sees when something is not as it should be.
 
+use std::time::Duration;
+
 use api::Code;
 use bytes::Bytes;
-use domain::Refusal;
+use domain::{Refusal, TemplateName};
 use http::{Response, StatusCode, header};
 use serde_json::json;
 
@@ -39,6 +41,12 @@ impl Problem {
         self
     }
 
+    /// With how long the caller should wait before another try, in whole seconds.
+    pub fn retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after_s = Some(u32::try_from(pause.as_secs()).unwrap_or(u32::MAX));
+        self
+    }
+
     /// With the methods that the path does have.
     pub(crate) fn allowing(mut self, allow: String) -> Self {
         self.allow = Some(allow);
@@ -50,11 +58,12 @@ impl Problem {
         Self::new(Code::NoRecord, "There is no record for that template/ID combination")
     }
 
-    /// There is no template of that name to launch.
-    pub fn registry_error(name: &str) -> Self {
+    /// There is no template of that name to launch; `why` says what is wrong with what the registry has.
+    pub fn registry_error(name: &TemplateName, why: Option<&str>) -> Self {
+        let why = why.map_or(String::new(), |why| format!(": {why}"));
         Self::new(
             Code::RegistryError,
-            format!("Could not fetch template with name {name} from registry"),
+            format!("Could not fetch template with name {name} from registry{why}"),
         )
     }
 
@@ -142,6 +151,19 @@ impl From<store::Error> for Problem {
             .because(error),
             E::Corrupt(_) | E::Rejected(_) => Self::internal(error),
         }
+    }
+}
+
+impl From<cluster_client::Error> for Problem {
+    fn from(error: cluster_client::Error) -> Self {
+        use cluster_client::Error as E;
+        let detail = match error {
+            E::Unreachable(_) | E::OutOfTime => "The cluster cannot be reached at the moment; try again shortly",
+            E::Refused { .. } | E::NotOurs | E::Terminating | E::Identity { .. } | E::Rejected(_) => {
+                "The cluster does not accept this installation as it is configured; its operator finds the cause in the log"
+            }
+        };
+        Self::new(Code::BadKubeRequest, detail).because(error)
     }
 }
 

@@ -40,6 +40,29 @@ impl Reply {
         })
     }
 
+    /// 200 with `text`, which nobody may take for anything else.
+    pub fn text(text: String) -> Self {
+        let mut response = Response::new(Bytes::from(text));
+        let headers = response.headers_mut();
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        headers.insert(header::CONTENT_TYPE, plain);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Self {
+            response,
+            metrics: Vec::new(),
+        }
+    }
+
+    /// 204: done, and nothing to say.
+    pub fn no_content() -> Self {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        Self {
+            response,
+            metrics: Vec::new(),
+        }
+    }
+
     /// With a header.
     ///
     /// # Errors

@@ -9,18 +9,20 @@ use std::time::Duration;
 use api::{Code, Endpoint};
 use bytes::Bytes;
 use domain::limits::{BODY_MAX, LOOK_MAX};
-use domain::{Access, Caller, may_call};
+use domain::{Access, Caller, Look, may_call};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Response};
+use lifecycle::{Meter, metered};
 use net::Scope;
 use tokio::time::Instant;
 
 use crate::log::embedded_metrics;
 use crate::{Call, ConfigError, Edge, Launches, LogLine, Metric, Powers, Problem, Reply, auth};
 
-/// How long warming may take before the first event is asked for all the same.
-const WARM_MAX: Duration = Duration::from_secs(3);
+/// How long warming may take before the first event is asked for all the same. Calls to clusters and proxies leave the
+/// table's time-out free, so it must be longer than that; Lambda gives a start 10 s.
+const WARM_MAX: Duration = Duration::from_secs(6);
 
 /// An endpoint's descriptor joined to its handler.
 pub struct Route {
@@ -157,7 +159,10 @@ impl Mounted {
         let began = Instant::now();
         let (request_id, route) = (incoming.request_id.clone(), incoming.route_key.clone());
         let scope = Scope::until(incoming.deadline);
-        let outcome = net::within(scope.clone(), self.outcome(incoming)).await;
+        let meter = Meter::default();
+        let answered = metered(meter.clone(), self.outcome(incoming));
+        let mut outcome = net::within(scope.clone(), answered).await;
+        outcome.metrics.extend(crate::log::metered(&meter));
         let took = began.elapsed();
         self.close(outcome, request_id, route, took, &scope)
     }
@@ -184,9 +189,7 @@ impl Mounted {
         scope: &Scope,
     ) -> Response<Bytes> {
         let counts = scope.counts();
-        if let Ok(value) = HeaderValue::from_str(&request_id) {
-            outcome.response.headers_mut().insert("x-request-id", value);
-        }
+        stamp(&mut outcome.response, &request_id);
         let status = outcome.response.status().as_u16();
         (self.edge.log)(&LogLine {
             level: if status >= 500 {
@@ -206,6 +209,7 @@ impl Mounted {
             store_calls: counts.store,
             cluster_calls: counts.cluster,
             proxy_calls: counts.proxy,
+            outside_calls: counts.outside,
             cause: outcome.cause,
             notes: scope.notes(),
             metrics: embedded_metrics(
@@ -251,7 +255,7 @@ impl Mounted {
         }
         let credential = auth::credential(&incoming.headers);
         let access = self.endpoint.access;
-        let caller = self.caller(access, credential.as_deref()).await?;
+        let caller = self.caller(access, credential.as_deref(), &incoming.request_id).await?;
         if access != Access::Schedule {
             may_call(&caller, access, self.edge.config.launches == Launches::Keyed)?;
         }
@@ -282,15 +286,24 @@ impl Mounted {
         })
     }
 
-    async fn caller(&self, access: Access, credential: Option<&str>) -> Result<Caller, Problem> {
+    async fn caller(&self, access: Access, credential: Option<&str>, request_id: &str) -> Result<Caller, Problem> {
         if !auth::asks_who(access) || credential.is_none() {
             return Ok(Caller::Nobody);
         }
         let edge = &self.edge;
         let admin = edge.config.admin_key_sha256.as_deref();
-        edge.keys
-            .caller(credential, admin, edge.store(), edge.clock.now())
-            .await
+        let look = Look {
+            now: edge.clock.now(),
+            by: format!("{request_id}/key"),
+        };
+        edge.keys.caller(credential, admin, edge.store(), &look).await
+    }
+}
+
+/// Says on an answer which request it is to.
+pub(crate) fn stamp(response: &mut Response<Bytes>, request_id: &str) {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-request-id", value);
     }
 }
 

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 
-use crate::route::Incoming;
+use crate::route::{Incoming, stamp};
 use crate::{ConfigError, Edge, Mounted, Problem, Reply, Route};
 
 /// Every endpoint of some rooms, by path and method. A trailing slash is optional; what no route takes is 404 or 405
@@ -116,6 +116,17 @@ impl Router {
 }
 
 impl Edge {
+    /// The answer to a request that comes to no endpoint, in the form of all others. It writes no log line.
+    pub fn answer(&self, replied: Result<Reply, Problem>) -> Response<Bytes> {
+        let request_id = self.request_id();
+        let mut response = match replied {
+            Ok(reply) => reply.response,
+            Err(problem) => problem.into_response(&request_id),
+        };
+        stamp(&mut response, &request_id);
+        response
+    }
+
     /// A new request id: a random UUID, or the nil one when the operating system has no random numbers to give.
     pub fn request_id(&self) -> String {
         let bytes = self.entropy.bytes().unwrap_or_default();

@@ -1,12 +1,13 @@
 //! The loop: ask, do, record, ask again.
 
 use domain::limits::{STEPS_MAX, WORK_MAX};
-use domain::{Application, Look, Next, due_after_failure, due_after_take, next};
+use domain::{Application, Figure, Look, Next, due_after_failure, due_after_take, next};
 use futures::FutureExt;
 use jiff::Timestamp;
 use net::Scope;
 use store::{NextDue, Row, WriteError};
 
+use crate::meter::{count, count_change};
 use crate::{Error, Lifecycle};
 
 /// What a step left behind.
@@ -37,12 +38,14 @@ impl Turn {
 
 impl Lifecycle {
     /// Brings an application on as far as possible in this look, if it is due: of many lookers, the one whose take is
-    /// first does the work and the others get the row as it is.
+    /// first does the work and the others get the row as it is. What runs is judged by nobody here: that is done for all
+    /// of a cell together, under its brake.
     ///
     /// # Errors
     /// [`enum@Error`]; what was not recorded is done again by the next look.
     pub async fn advance(&self, row: Row<Application>, look: &Look) -> Result<Turn, Error> {
-        if row.due_at.is_none_or(|due_at| due_at > look.now) {
+        let is_due = row.due_at.is_some_and(|due_at| due_at <= look.now);
+        if !is_due || next(&row.value, look.now) == Next::AskLastUse {
             return Ok(Turn::Ours(row));
         }
         let until = due_after_take(look.now, row.attempt);
@@ -76,12 +79,12 @@ impl Lifecycle {
         match next(&row.value, look.now) {
             Next::MakeObjects => self.make_objects(row, look).boxed().await,
             Next::ObservePod => self.observe_pod(row, look).boxed().await,
-            Next::AskLastUse => self.ask_last_use(row, look).boxed().await,
+            Next::CheckSpare => self.check_spare(row, look).boxed().await,
             Next::Entomb(outcome, reason) => self.entomb(row, outcome, reason, look).boxed().await,
             Next::RemoveRoute => self.remove_route(row, look).boxed().await,
             Next::DeleteNamespace => self.delete_namespace(row, look).boxed().await,
             Next::AwaitGone => self.await_gone(row, look).boxed().await,
-            Next::Nothing => Ok(Progress::Rest(row)),
+            Next::AskLastUse | Next::Nothing => Ok(Progress::Rest(row)),
         }
     }
 
@@ -122,6 +125,7 @@ impl Lifecycle {
         next: &Application,
         look: &Look,
     ) -> Result<Progress, Error> {
+        count(Figure::StepsTriedAgain, 1.0);
         // A take has counted this try already; only a launch begins without one.
         let due = NextDue {
             at: due_after_failure(look.now, row.attempt.saturating_sub(1)),
@@ -142,7 +146,10 @@ impl Lifecycle {
         look: &Look,
     ) -> Result<(Row<Application>, bool), Error> {
         match self.store.record(row, next, due, look).await {
-            Ok(row) => Ok((row, true)),
+            Ok(written) => {
+                count_change(&row.value, &written.value);
+                Ok((written, true))
+            }
             Err(WriteError::Overtaken) => Ok((self.reread(&row.value.id, look).await?, false)),
             Err(WriteError::Store(error)) => Err(error.into()),
         }

@@ -33,33 +33,6 @@ impl Lifecycle {
         Err(Error::Overtaken)
     }
 
-    /// Fails a live application whose namespace is gone from its cluster; others are left as they are. For an
-    /// installation that starts beside a table it has not looked after for a while.
-    ///
-    /// # Errors
-    /// [`enum@Error`].
-    pub async fn fail_if_lost(&self, row: Row<Application>, look: &Look) -> Result<Row<Application>, Error> {
-        let (Some(uid), true) = (row.value.namespace_uid(), row.value.is_live()) else {
-            return Ok(row);
-        };
-        match self.home(&row.value)?.cluster.namespace(&row.value.id, Some(uid)).await {
-            Ok(Presence::Gone | Presence::NotOurs) => {
-                match self
-                    .entomb(row, Outcome::Failed, Reason::NamespaceGone, &step_of(look, "lost"))
-                    .await?
-                {
-                    Progress::On(entombed) => self.work(entombed, look).await,
-                    Progress::Rest(moved) => Ok(moved),
-                }
-            }
-            Ok(Presence::Going | Presence::There) => Ok(row),
-            Err(error) => {
-                net::note("looking for the namespace", &error);
-                Ok(row)
-            }
-        }
-    }
-
     /// Writes the tombstone.
     pub(crate) async fn entomb(
         &self,
@@ -131,17 +104,13 @@ impl Lifecycle {
 
     /// The terminal write: only the record is left.
     async fn finish(&self, row: Row<Application>, look: &Look) -> Result<Progress, Error> {
-        let State::Ending { ended, .. } = &row.value.state else {
+        let Some(last) = row.value.finished(look.now) else {
             return Ok(Progress::Rest(row));
         };
         if let Some(at) = row.value.makers_done_at().filter(|at| look.now < *at) {
             let again = at_step(&row.value, EndingStep::Route);
             return self.record_and_rest(&row, &again, at, look).await;
         }
-        let last = Application {
-            state: State::Ended { ended: ended.clone() },
-            ..row.value.clone()
-        };
         match self.store.finish(&row, &last, look).await {
             Ok(row) => Ok(Progress::Rest(row)),
             Err(WriteError::Overtaken) => Ok(Progress::Rest(self.reread(&row.value.id, look).await?)),

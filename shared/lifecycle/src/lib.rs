@@ -11,23 +11,35 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod advance;
+mod brake;
 mod end;
+mod judge;
 mod launch;
+mod meter;
+mod pool;
+mod preload;
+mod repair;
 mod start;
+mod survey;
 mod trouble;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluster_client::Cluster;
-use domain::{Application, ApplicationId, Cell, CellName, Look};
+use domain::{Application, ApplicationId, Cell, CellName, Look, Quotas};
 use routes::Routes;
 use store::{Row, Store};
 use thiserror::Error;
 
 pub use advance::Turn;
-pub use launch::LaunchAnswer;
+pub use judge::{Candidate, Judged, LastUses};
+pub use launch::{Ask, Full, LaunchAnswer};
+pub use meter::{Meter, count, metered};
+pub use pool::Refilled;
+pub use repair::Mended;
+pub use routes::RouteTable;
+pub use survey::{Finding, Survey, SurveyError};
 
 /// A home cluster with its route proxy, ready to be called.
 #[derive(Clone)]
@@ -44,7 +56,9 @@ pub struct HomeCell {
 #[derive(Clone)]
 pub struct Lifecycle {
     store: Store,
-    cells: Arc<BTreeMap<CellName, HomeCell>>,
+    /// In the order in which they are filled.
+    cells: Arc<[HomeCell]>,
+    quotas: Arc<Quotas>,
 }
 
 /// Why a step could not be done or recorded. What the cluster or the proxy refuses is not an error: it is recorded on
@@ -66,12 +80,12 @@ pub enum Error {
 }
 
 impl Lifecycle {
-    /// The steps over `store` and `cells`.
-    pub fn new(store: Store, cells: impl IntoIterator<Item = HomeCell>) -> Self {
-        let cells = cells.into_iter().map(|home| (home.cell.name.clone(), home)).collect();
+    /// The steps over `store` and `cells`, which are filled in their order, up to the `quotas`.
+    pub fn new(store: Store, cells: impl IntoIterator<Item = HomeCell>, quotas: Quotas) -> Self {
         Self {
             store,
-            cells: Arc::new(cells),
+            cells: cells.into_iter().collect(),
+            quotas: Arc::new(quotas),
         }
     }
 
@@ -80,15 +94,24 @@ impl Lifecycle {
         &self.store
     }
 
-    /// The cells, by name.
+    /// The cells, the default first.
     pub fn cells(&self) -> impl Iterator<Item = &HomeCell> {
-        self.cells.values()
+        self.cells.iter()
     }
 
-    fn home(&self, application: &Application) -> Result<&HomeCell, Error> {
-        self.cells
-            .get(&application.cell)
-            .ok_or_else(|| Error::UnknownCell(application.cell.clone()))
+    /// The cell that `application` lives in.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCell`] when it was taken out of the configuration.
+    pub fn home(&self, application: &Application) -> Result<&HomeCell, Error> {
+        self.home_of(&application.cell)
+    }
+
+    fn home_of(&self, cell: &CellName) -> Result<&HomeCell, Error> {
+        let mut cells = self.cells.iter();
+        cells
+            .find(|home| home.cell.name == *cell)
+            .ok_or_else(|| Error::UnknownCell(cell.clone()))
     }
 
     /// The row as it is now, after somebody else moved it.

@@ -22,8 +22,7 @@ impl Lifecycle {
         };
         let next = Application {
             state,
-            waiting: Some(Reason::Scheduling),
-            ..application.clone()
+            ..application.waiting_for(Reason::Scheduling, look.now)
         };
         let due = NextDue {
             at: due_soon(look.now),

@@ -32,7 +32,9 @@ impl From<&routes::Error> for Trouble {
         use routes::Error as E;
         match error {
             E::OutOfTime => Trouble::OutOfTime,
-            E::Unreachable(_) | E::Refused { .. } | E::BadSettings(_) => Trouble::Failing(Reason::ProxyUnreachable),
+            E::Unreachable(_) | E::Refused { .. } | E::Nonsense(_) | E::BadSettings(_) => {
+                Trouble::Failing(Reason::ProxyUnreachable)
+            }
         }
     }
 }
@@ -50,7 +52,7 @@ impl Lifecycle {
             Trouble::OutOfTime => self.record_and_rest(row, &next, due_soon(look.now), look).await,
             Trouble::Failing(reason) => {
                 if next.is_live() {
-                    next.waiting = Some(reason);
+                    next = next.waiting_for(reason, look.now);
                 }
                 self.record_failure(row, &next, look).await
             }

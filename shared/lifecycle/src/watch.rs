@@ -1,7 +1,6 @@
-//! From a pod to a route, and whether the route is used.
+//! From a pod to a route.
 
-use domain::{Activity, Application, Judgement, Look, Outcome, Reason, State, Verdict, due_soon, judge, verdict};
-use jiff::Timestamp;
+use domain::{Application, Look, Outcome, PodSeen, PodState, Reason, State, Verdict, due_soon, first_look, verdict};
 use store::{NextDue, Row};
 
 use crate::advance::Progress;
@@ -29,10 +28,7 @@ impl Lifecycle {
         match verdict(&row.value, seen, look.now) {
             Verdict::MakeRoute { target } => self.make_route(row, home, &target, look).await,
             Verdict::Wait(reason) => {
-                let next = Application {
-                    waiting: Some(reason),
-                    ..row.value.clone()
-                };
+                let next = row.value.waiting_for(reason, look.now);
                 self.record_and_rest(&row, &next, due_soon(look.now), look).await
             }
             Verdict::Fail(outcome, reason) => self.entomb(row, outcome, reason, look).await,
@@ -54,19 +50,13 @@ impl Lifecycle {
             net::note("making the route", &error);
             return self.record_trouble(&row, Trouble::from(&error), look).await;
         }
-        let deployed_at = look.now.max(application.created_at);
-        let next = Application {
-            state: State::Running {
-                namespace_uid: namespace_uid.clone(),
-                deployed_at,
-            },
-            location: Some(home.cell.location(&application.id)),
-            waiting: None,
-            ..application.clone()
+        let location = home.cell.location(&application.id);
+        let next = application.deployed(namespace_uid.clone(), location, look.now);
+        let due = NextDue {
+            at: first_look(&next, look.now),
+            attempt: 0,
         };
-        let (now, _) = self
-            .recorded(&row, &next, first_judgement(&next, deployed_at), look)
-            .await?;
+        let (now, _) = self.recorded(&row, &next, due, look).await?;
         if !now.value.is_live() {
             // The tombstone came first, and its route step may have found nothing yet. A failure here is left to the
             // ending, which removes the route by id.
@@ -75,27 +65,25 @@ impl Lifecycle {
         Ok(Progress::Rest(now))
     }
 
-    /// Asks the proxy when the application was last used, and judges it.
-    pub(crate) async fn ask_last_use(&self, row: Row<Application>, look: &Look) -> Result<Progress, Error> {
-        let home = self.home(&row.value)?;
-        let activity = home.routes.last_use(&row.value.id).await.unwrap_or_else(|error| {
-            net::note("asking for the last use", &error);
-            Activity::Unknown
-        });
-        match judge(&row.value, activity, look.now) {
-            Judgement::Keep { due_at } => self.record_and_rest(&row, &row.value.clone(), due_at, look).await,
-            Judgement::Cull(reason) => self.entomb(row, Outcome::Deleted, reason, look).await,
+    /// Looks at a spare's pod: one that is not well, and so would not go out, ends.
+    pub(crate) async fn check_spare(&self, row: Row<Application>, look: &Look) -> Result<Progress, Error> {
+        match self.home(&row.value)?.cluster.observe_pod(&row.value).await {
+            Ok(PodSeen::There(PodState::Ready { .. })) => {
+                let next = row.value.clone();
+                self.record_and_rest(&row, &next, first_look(&next, look.now), look)
+                    .await
+            }
+            Ok(seen) => {
+                let reason = match verdict(&row.value, seen, look.now) {
+                    Verdict::Fail(_, reason) | Verdict::Wait(reason) => reason,
+                    Verdict::MakeRoute { .. } => return Ok(Progress::Rest(row)),
+                };
+                self.entomb(row, Outcome::Failed, reason, look).await
+            }
+            Err(error) => {
+                net::note("looking at a spare's pod", &error);
+                self.record_trouble(&row, Trouble::from(&error), look).await
+            }
         }
-    }
-}
-
-/// When a running application is judged first: when it would be idle, had it never been used.
-fn first_judgement(application: &Application, deployed_at: Timestamp) -> NextDue {
-    match judge(application, Activity::LastUse(deployed_at), deployed_at) {
-        Judgement::Keep { due_at } => NextDue { at: due_at, attempt: 0 },
-        Judgement::Cull(_) => NextDue {
-            at: deployed_at,
-            attempt: 0,
-        },
     }
 }

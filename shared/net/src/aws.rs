@@ -55,7 +55,7 @@ fn connector_error(error: Error) -> ConnectorError {
     match error {
         Error::TimedOut | Error::OutOfTime => ConnectorError::timeout(error.into()),
         Error::Unreachable(_) | Error::Interrupted(_) => ConnectorError::io(error.into()),
-        Error::BadRequest(_) | Error::BadTrust(_) => ConnectorError::user(error.into()),
+        Error::BadRequest(_) | Error::BadTrust(_) | Error::Guarded(_) => ConnectorError::user(error.into()),
         Error::TooLarge => ConnectorError::other(error.into(), None),
     }
 }

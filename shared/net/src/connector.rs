@@ -16,6 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 
 use crate::error::{Error, Source};
+use crate::guard::{Guard, Resolver};
 
 /// How long a TCP connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -25,7 +26,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 const IDLE_CONNECTIONS: usize = 32;
 
 /// The connections, cheap to clone.
-pub(crate) type Pool = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub(crate) type Pool = legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 
 /// Whom to trust, and who to be, on TLS connections to one cluster.
 #[derive(Clone, Default)]
@@ -50,9 +51,9 @@ impl fmt::Debug for Trust {
 #[error("there is no certificate in the PEM text")]
 struct NoCertificate;
 
-/// A pool of connections made under `trust`.
-pub(crate) fn pool(trust: &Trust) -> Result<Pool, Error> {
-    let mut tcp = HttpConnector::new();
+/// A pool of connections made under `trust`, and where there is a `guard`, only to addresses that it admits.
+pub(crate) fn pool(trust: &Trust, guard: Option<Guard>) -> Result<Pool, Error> {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver::new(guard));
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
     tcp.set_nodelay(true);

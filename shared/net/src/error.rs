@@ -2,6 +2,8 @@
 
 use std::error::Error as StdError;
 
+use crate::Rule;
+
 /// Whatever a library below this crate reported.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
@@ -22,12 +24,15 @@ pub enum Error {
     /// The connection broke after it was made. The peer may have done what was asked.
     #[error("the connection broke before the whole answer had come")]
     Interrupted(#[source] Source),
-    /// The answer is longer than [`LARGEST_ANSWER`](crate::LARGEST_ANSWER). The peer has done what was asked.
+    /// The answer is longer than [`LARGEST_ANSWER`](crate::LARGEST_ANSWER), or than a fetch's rules allow. The peer has done what was asked.
     #[error("the answer is too large")]
     TooLarge,
     /// The request cannot be sent as it is: its address is not a whole http or https URL, or its body is a stream.
     #[error("the request cannot be sent")]
     BadRequest(#[source] Source),
+    /// A rule of a [`Fetch`](crate::Fetch) refused. Nothing was sent.
+    #[error("the fetch was refused: {0}")]
+    Guarded(Rule),
     /// A [`Trust`](crate::Trust) cannot be used.
     #[error("the certificates or the key to connect with cannot be used")]
     BadTrust(#[source] Source),
@@ -47,8 +52,8 @@ impl Error {
     }
 }
 
-/// How many sources of an error [`Error::find`] looks at.
-const LONGEST_CHAIN: usize = 32;
+/// How many sources of an error are looked at.
+pub(crate) const LONGEST_CHAIN: usize = 32;
 
 #[cfg(test)]
 mod tests {

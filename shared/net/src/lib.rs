@@ -9,6 +9,8 @@ mod client;
 mod connector;
 mod error;
 mod fault;
+mod fetch;
+mod guard;
 mod retry;
 mod scope;
 
@@ -17,11 +19,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use guard::Guard;
 
-pub use client::{Client, LARGEST_ANSWER};
+pub use client::{Client, Kept, LARGEST_ANSWER};
 pub use connector::Trust;
 pub use error::Error;
 pub use fault::{Fault, Faults};
+pub use fetch::{Fetch, FetchRules};
+pub use guard::Rule;
 pub use retry::{ATTEMPTS, LONGEST_RETRY_AFTER};
 pub use scope::{Counts, DEFAULT_SPAN, NOTES_MAX, Scope, note, within};
 
@@ -36,6 +41,8 @@ pub enum Peer {
     Proxy,
     /// AWS's other services, such as Secrets Manager and STS.
     Platform,
+    /// Whatever is fetched over the internet, or where the operator said: see [`Fetch`].
+    Outside,
 }
 
 /// How long one attempt may take, from connecting to the last byte of the answer, by [`Peer`].
@@ -49,6 +56,8 @@ pub struct Timeouts {
     pub proxy: Duration,
     /// For [`Peer::Platform`]; 3 s by default.
     pub platform: Duration,
+    /// For [`Peer::Outside`]; 5 s by default.
+    pub outside: Duration,
 }
 
 impl Default for Timeouts {
@@ -58,6 +67,7 @@ impl Default for Timeouts {
             cluster: Duration::from_secs(5),
             proxy: Duration::from_secs(3),
             platform: Duration::from_secs(3),
+            outside: Duration::from_secs(5),
         }
     }
 }
@@ -69,6 +79,7 @@ impl Timeouts {
             Peer::Cluster => self.cluster,
             Peer::Proxy => self.proxy,
             Peer::Platform => self.platform,
+            Peer::Outside => self.outside,
         }
     }
 }
@@ -95,7 +106,7 @@ impl Net {
     /// # Errors
     /// [`Error::BadTrust`] when the TLS provider refuses its own protocol versions.
     pub fn new(settings: Settings) -> Result<Net, Error> {
-        let pool = connector::pool(&Trust::default())?;
+        let pool = connector::pool(&Trust::default(), None)?;
         Ok(Net {
             settings: Arc::new(settings),
             pool,
@@ -112,7 +123,17 @@ impl Net {
     /// # Errors
     /// [`Error::BadTrust`] when a PEM text holds no certificate, no key, or a key of another certificate.
     pub fn client_trusting(&self, peer: Peer, trust: &Trust) -> Result<Client, Error> {
-        Ok(Client::new(peer, connector::pool(trust)?, &self.settings))
+        Ok(Client::new(peer, connector::pool(trust, None)?, &self.settings))
+    }
+
+    /// Fetches under `rules`. It has connections of its own, so keep it.
+    ///
+    /// # Errors
+    /// As [`Net::new`].
+    pub fn fetch(&self, rules: FetchRules) -> Result<Fetch, Error> {
+        let guard = Guard::new(&rules.exempt_hosts);
+        let pool = connector::pool(&Trust::default(), Some(guard.clone()))?;
+        Ok(Fetch::new(pool, guard, rules, &self.settings))
     }
 
     /// The client of `peer` as the AWS SDK takes it: same connections, same policy, same counters.

@@ -42,6 +42,8 @@ pub struct Counts {
     pub proxy: u64,
     /// To [`Peer::Platform`].
     pub platform: u64,
+    /// To [`Peer::Outside`].
+    pub outside: u64,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +52,7 @@ struct Attempts {
     cluster: AtomicU64,
     proxy: AtomicU64,
     platform: AtomicU64,
+    outside: AtomicU64,
 }
 
 impl Scope {
@@ -90,6 +93,7 @@ impl Scope {
             cluster: read(&self.attempts.cluster),
             proxy: read(&self.attempts.proxy),
             platform: read(&self.attempts.platform),
+            outside: read(&self.attempts.outside),
         }
     }
 
@@ -114,6 +118,7 @@ impl Scope {
             Peer::Cluster => &self.attempts.cluster,
             Peer::Proxy => &self.attempts.proxy,
             Peer::Platform => &self.attempts.platform,
+            Peer::Outside => &self.attempts.outside,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }

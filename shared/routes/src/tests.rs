@@ -1,4 +1,6 @@
-//! Each answer of a proxy, given in place of the network.
+//! Each answer of a proxy, given in place of the network, and the table over the embedded proxy.
+
+mod table;
 
 use std::sync::Mutex;
 
@@ -24,8 +26,12 @@ fn answering(status: u16, body: &'static str) -> (Routes, Arc<Mutex<Vec<String>>
         ..Default::default()
     };
     let net = net::Net::new(settings).unwrap();
-    let routes = Routes::connect(&net, Uri::from_static("http://proxy.test:8001/"), Token::new("s3cret")).unwrap();
-    (routes, asked)
+    let (url, token) = (Uri::from_static("http://proxy.test:8001/"), Token::new("s3cret"));
+    (Routes::connect(&net, url, token, &prod()).unwrap(), asked)
+}
+
+fn prod() -> InstallationId {
+    InstallationId::parse("prod").unwrap()
 }
 
 fn id() -> ApplicationId {
@@ -36,7 +42,9 @@ fn id() -> ApplicationId {
 async fn a_route_is_added_by_its_path_with_its_target() {
     let (routes, asked) = answering(201, "");
     routes.add(&id(), "http://10.0.0.9:8888").await.unwrap();
-    let sent = format!("POST http://proxy.test:8001/api/routes/user/{ID} {{\"target\":\"http://10.0.0.9:8888\"}}");
+    let sent = format!(
+        "POST http://proxy.test:8001/api/routes/user/{ID} {{\"target\":\"http://10.0.0.9:8888\",\"layby\":\"prod\"}}"
+    );
     assert_eq!(*asked.lock().unwrap(), [sent]);
 }
 
@@ -74,6 +82,27 @@ async fn the_last_use_is_what_the_proxy_says_and_nonsense_is_unknown() {
             [format!("GET http://proxy.test:8001/api/routes/user/{ID} ")]
         );
     }
+}
+
+#[tokio::test]
+async fn a_route_is_found_where_it_is_this_installations() {
+    let own = r#"{"target":"http://10.0.0.9:8888","layby":"prod","last_activity":"2026-11-21T10:00:00Z"}"#;
+    let others = own.replace("prod", "other").leak();
+    for (status, body, target) in [
+        (200, own, Some("http://10.0.0.9:8888")),
+        (200, others, None),
+        (404, "", None),
+    ] {
+        let (routes, _) = answering(status, body);
+        let found = routes.find(&id()).await.unwrap();
+        assert_eq!(
+            found.as_ref().map(|route| route.target.as_str()),
+            target,
+            "{status} {body}"
+        );
+    }
+    let (nonsense, _) = answering(200, "<html>");
+    assert!(matches!(nonsense.find(&id()).await, Err(Error::Nonsense(_))));
 }
 
 #[tokio::test]
@@ -125,10 +154,10 @@ fn what_cannot_be_used_is_refused_and_the_token_shown_nowhere() {
         ("http://proxy/?a=b", "t"),
         ("http://proxy", "s3cret\n"),
     ] {
-        let refused = Routes::connect(&net, url.parse().unwrap(), Token::new(token)).unwrap_err();
+        let refused = Routes::connect(&net, url.parse().unwrap(), Token::new(token), &prod()).unwrap_err();
         assert!(!format!("{refused} {refused:?}").contains("s3cret"));
         assert!(matches!(refused, Error::BadSettings(_)), "{url}");
     }
-    let routes = Routes::connect(&net, Uri::from_static("http://proxy"), Token::new("s3cret")).unwrap();
+    let routes = Routes::connect(&net, Uri::from_static("http://proxy"), Token::new("s3cret"), &prod()).unwrap();
     assert!(!format!("{routes:?} {:?}", Token::new("s3cret")).contains("s3cret"));
 }

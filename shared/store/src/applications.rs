@@ -1,33 +1,14 @@
-//! Applications: launch, read, take, record, finish.
+//! Applications: read, take, record, finish.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Application, ApplicationId, Look};
-use futures::FutureExt;
 use jiff::Timestamp;
 
-use crate::error::Cause;
-use crate::items::{ApplicationItem, BindingItem, FIRST_VERSION, Item, Standing, decode, encode};
+use crate::items::{ApplicationItem, Item, Standing, decode, encode};
 use crate::keys::Key;
-use crate::request::{Condition, Outcome, Write, token};
-use crate::{Binding, Bound, Error, Store, WriteError};
-
-/// Rows under one application's key: its own, and later its explanation.
-const ROWS_MAX: i32 = 2;
-
-/// A row as it was read or written: the value, and what deciding about it needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row<T> {
-    /// What it says.
-    pub value: T,
-    /// How often it has been written. Every write is conditional on the version that was read.
-    pub version: u64,
-    /// When somebody else must take over, to the millisecond; none once nobody must.
-    pub due_at: Option<Timestamp>,
-    /// Since when it has been due without an actor finishing; does not move with takes.
-    pub due_since: Option<Timestamp>,
-    /// Tries that failed in a row.
-    pub attempt: u32,
-}
+use crate::places;
+use crate::request::{Condition, Outcome};
+use crate::transact::{Count, Write, token};
+use crate::{Error, Row, Store, WriteError};
 
 /// When somebody must come back to an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,88 +19,13 @@ pub struct NextDue {
     pub attempt: u32,
 }
 
-/// What became of a launch.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one is what is asked for; it is moved once"
-)]
-#[derive(Clone, Debug, PartialEq)]
-pub enum Launched {
-    /// Its row is written.
-    Written(Row<Application>),
-    /// Its `Idempotency-Key` is bound already; nothing was written.
-    Bound(Bound),
-}
-
 impl Store {
-    /// AP3, AP15 Writes a new application, and binds the `Idempotency-Key` in the same transaction. An expired
-    /// binding is replaced. The same look may say the same again: it is written once.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] when another application has this id; otherwise as for every write.
-    pub async fn launch(
-        &self,
-        application: &Application,
-        due_at: Timestamp,
-        look: &Look,
-        binding: Option<&Binding>,
-    ) -> Result<Launched, Error> {
-        let standing = Standing::Due {
-            at: due_at,
-            since: due_at,
-            attempt: 0,
-        };
-        let item = ApplicationItem::new(application, standing, FIRST_VERSION, look);
-        let mut writes = vec![Write {
-            item: encode(&item)?,
-            condition: Condition::absent(),
-        }];
-        let outcomes = match binding {
-            None => vec![self.put(&writes[0]).await?],
-            Some(binding) => {
-                let made = application.id.as_str();
-                writes.push(Write {
-                    item: encode(&BindingItem::new(&binding.row(), &binding.body_sha256, made, look))?,
-                    condition: Condition::absent_or_forgotten(look.now.as_second()),
-                });
-                let token = token(&look.by, &Key::application(&application.id).pk);
-                self.transact(&writes, &token).await?
-            }
-        };
-        let mut outcomes = outcomes.into_iter();
-        let (row, bound) = (outcomes.next(), outcomes.next());
-        if let Some(Outcome::Refused(Some(old))) = bound {
-            let old: BindingItem = decode(old)?;
-            if old.head.by != look.by || old.made != application.id.as_str() {
-                return Ok(Launched::Bound(old.into()));
-            }
-        }
-        match row {
-            Some(Outcome::Refused(old)) => written_before(old, look).map(Launched::Written),
-            _ => Ok(Launched::Written(item.into_row())),
-        }
-    }
-
     /// AP1 This application, strongly consistent; one that is forgotten at `now` counts as absent.
     ///
     /// # Errors
     /// As for every read.
     pub async fn application(&self, id: &ApplicationId, now: Timestamp) -> Result<Option<Row<Application>>, Error> {
-        let key = Key::application(id);
-        let request = self.client.query().table_name(&*self.table).consistent_read(true);
-        let answer = request
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", AttributeValue::S(key.pk))
-            .limit(ROWS_MAX)
-            .send()
-            .boxed()
-            .await?;
-        let own = |item: &Item| {
-            item.get("sk")
-                .and_then(|sk| sk.as_s().ok())
-                .is_some_and(|sk| sk == key.sk)
-        };
-        let Some(item) = answer.items.unwrap_or_default().into_iter().find(own) else {
+        let Some(item) = self.get(&Key::application(id)).await? else {
             return Ok(None);
         };
         let item: ApplicationItem = decode(item)?;
@@ -165,8 +71,8 @@ impl Store {
         self.replace(row, next, standing, look).await
     }
 
-    /// W3 The terminal write: nobody comes back, lists show it among the past, and it is forgotten
-    /// [`domain::limits::REMEMBER`] from now.
+    /// W3 The terminal write: nobody comes back, lists show it among the past, every place is given back, and it is
+    /// forgotten [`domain::limits::REMEMBER`] from now.
     ///
     /// # Errors
     /// [`WriteError::Overtaken`] when the row has moved on since it was read.
@@ -176,10 +82,47 @@ impl Store {
         ended: &Application,
         look: &Look,
     ) -> Result<Row<Application>, WriteError> {
-        self.replace(row, ended, Standing::Past, look).await
+        let ended = Application {
+            counted: Vec::new(),
+            ..ended.clone()
+        };
+        self.replace(row, &ended, Standing::Past, look).await
     }
 
-    /// W1, W2 Writes the row as a whole, if it still has the version that was read.
+    /// Records that an application was used at `at`. When somebody must come back to it does not move.
+    ///
+    /// # Errors
+    /// [`WriteError::Overtaken`] when the row has moved on since it was read, or has ended.
+    pub async fn report_use(
+        &self,
+        row: &Row<Application>,
+        at: Timestamp,
+        look: &Look,
+    ) -> Result<Row<Application>, WriteError> {
+        self.amend(row, &row.value.seen_in_use(at, look.now), look).await
+    }
+
+    /// Records what is new of an application that lives or is ending. When somebody must come back to it does not move.
+    ///
+    /// # Errors
+    /// [`WriteError::Overtaken`] when the row has moved on since it was read, or has ended.
+    pub async fn amend(
+        &self,
+        row: &Row<Application>,
+        next: &Application,
+        look: &Look,
+    ) -> Result<Row<Application>, WriteError> {
+        let due_at = row.due_at.ok_or(WriteError::Overtaken)?;
+        let standing = Standing::Due {
+            at: due_at,
+            since: row.due_since.unwrap_or(due_at),
+            attempt: row.attempt,
+        };
+        self.replace(row, next, standing, look).await
+    }
+
+    /// W1, W2, W5 Writes the row as a whole, if it still has the version that was read, and gives back the places that
+    /// it is not counted in any more.
     async fn replace(
         &self,
         row: &Row<Application>,
@@ -188,32 +131,37 @@ impl Store {
         look: &Look,
     ) -> Result<Row<Application>, WriteError> {
         let item = ApplicationItem::new(next, standing, row.version + 1, look);
-        let write = Write {
-            item: encode(&item)?,
-            condition: Condition::version(row.version),
-        };
-        let old = match self.put(&write).await? {
-            Outcome::Done => return Ok(item.into_row()),
-            Outcome::Refused(None) => return Err(WriteError::Overtaken),
-            Outcome::Refused(Some(old)) => decode::<ApplicationItem>(old)?,
-        };
-        let own = old.head.by == look.by && old.head.version == row.version + 1;
-        if own {
-            Ok(old.into_row())
+        let (encoded, condition) = (encode(&item)?, Condition::version(row.version));
+        let left = places::left(&row.value.counted, &next.counted);
+        let outcome = if left.is_empty() {
+            self.put(&encoded, &condition).await?
         } else {
-            Err(WriteError::Overtaken)
+            let row = Write::Put {
+                item: encoded,
+                condition,
+            };
+            let left = left.iter().map(|place| Count::give_back(place, look));
+            let writes: Vec<Write> = std::iter::once(row).chain(left).collect();
+            let token = token(&look.by, &Key::application(&next.id).pk);
+            first(self.transact(&writes, &token).await?)
+        };
+        match outcome {
+            Outcome::Done => Ok(item.into_row()),
+            Outcome::Refused(old) => written_by(old, row.version + 1, look),
         }
     }
 }
 
-/// W2 The row that stood in the way of a launch: the same launch, whose answer was lost, or another's.
-fn written_before(old: Option<Item>, look: &Look) -> Result<Row<Application>, Error> {
+/// W2 The row that stood in the way of a write that was to make `version`: the same write, whose answer was lost, or
+/// another's.
+pub(crate) fn written_by(old: Option<Item>, version: u64, look: &Look) -> Result<Row<Application>, WriteError> {
     let old = old.map(decode::<ApplicationItem>).transpose()?;
-    match old {
-        Some(old) if old.head.by == look.by => Ok(old.into_row()),
-        _ => Err(Error::Conflict(Cause::boxed(
-            "launch",
-            "another application has this id",
-        ))),
-    }
+    old.filter(|old| old.head.by == look.by && old.head.version == version)
+        .map(ApplicationItem::into_row)
+        .ok_or(WriteError::Overtaken)
+}
+
+/// What became of a transaction's first write.
+fn first(outcomes: Vec<Outcome>) -> Outcome {
+    outcomes.into_iter().next().unwrap_or(Outcome::Done)
 }

@@ -53,4 +53,12 @@ impl Store {
         let item = item.map(decode::<BindingItem>).transpose()?;
         Ok(item.filter(|item| !item.is_forgotten(now)).map(Bound::from))
     }
+
+    /// What a key is bound to at `now`, where there is one.
+    pub(crate) async fn bound(&self, asked: Option<&Binding>, now: Timestamp) -> Result<Option<Bound>, Error> {
+        match asked {
+            Some(asked) => self.binding(asked, now).await,
+            None => Ok(None),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Application, KeyName, KeyRecord, Lane, Look, Scopes, Status, Template, limits, shard_of};
+use domain::{Application, ApplicationId, KeyId, KeyRecord, Lane, Look, State, Status, Template, limits, shard_of};
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,12 @@ pub(crate) enum Kind {
     Template,
     Key,
     KeyName,
+    KeyUse,
     Idempotency,
+    Pool,
+    Preload,
+    Brake,
+    Sweep,
 }
 
 /// What every row carries.
@@ -45,7 +50,7 @@ impl Head {
     pub(crate) fn new(key: &Key, kind: Kind, version: u64, look: &Look) -> Head {
         Head {
             pk: key.pk.clone(),
-            sk: key.sk.to_owned(),
+            sk: key.sk.to_string(),
             kind,
             version,
             by: look.by.clone(),
@@ -80,11 +85,21 @@ pub(crate) struct ApplicationItem {
     due_since: Option<Timestamp>,
     #[serde(default)]
     attempt: u32,
-    list_part: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    list_part: Option<String>,
     pub(crate) list_key: String,
-    day_part: String,
-    day_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    day_part: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    day_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pick_part: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pick_key: Option<String>,
     status: Status,
+    /// It runs, and says that something is wrong with it. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    troubled: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     forget_at: Option<i64>,
     #[serde(flatten)]
@@ -96,22 +111,20 @@ impl ApplicationItem {
         let key = Key::application(&application.id);
         let position = keys::newest_first(application.created_at, application.id.as_str());
         let past = matches!(standing, Standing::Past);
-        let day_part = if past {
-            keys::day_part_past(keys::day(application.created_at))
-        } else {
-            keys::day_part_live(shard_of(&application.id))
-        };
         let mut item = ApplicationItem {
             head: Head::new(&key, Kind::Application, version, look),
             due_part: None,
             due_key: None,
             due_since: None,
             attempt: 0,
-            list_part: keys::list_part(&application.template, past),
+            list_part: None,
             list_key: position.clone(),
-            day_part,
-            day_key: position,
+            day_part: None,
+            day_key: None,
+            pick_part: None,
+            pick_key: None,
             status: application.status(),
+            troubled: is_troubled(application).then_some(true),
             forget_at: past.then(|| forget_at(look.now, limits::REMEMBER)),
             application: application.clone(),
         };
@@ -122,7 +135,41 @@ impl ApplicationItem {
             item.due_since = Some(keys::whole_millis(since));
             item.attempt = attempt;
         }
+        if application.spare {
+            item.list_as_spare(past);
+        } else {
+            item.list_as_application(past, position);
+        }
         item
+    }
+
+    fn list_as_application(&mut self, past: bool, position: String) {
+        let application = &self.application;
+        self.list_part = Some(keys::list_part(&application.template, past));
+        self.day_part = Some(if past {
+            keys::day_part_past(keys::day(application.created_at))
+        } else {
+            keys::day_part_live(shard_of(&application.id))
+        });
+        self.day_key = Some(position);
+    }
+
+    /// A spare is nobody's: it is listed only beside its like, can be picked while it is ready, and once it has ended
+    /// only its row tells of it.
+    fn list_as_spare(&mut self, past: bool) {
+        let spare = &self.application;
+        if past {
+            return;
+        }
+        self.list_part = Some(keys::spares_part(&spare.template));
+        if let (State::Running { .. }, Some(run)) = (&spare.state, &spare.run) {
+            self.pick_part = Some(keys::pick_part(&spare.cell, &spare.template, run));
+            self.pick_key = Some(spare.id.as_str().to_owned());
+        }
+    }
+
+    pub(crate) fn id(&self) -> &ApplicationId {
+        &self.application.id
     }
 
     /// Whether the row counts as absent at `now`.
@@ -138,8 +185,13 @@ impl ApplicationItem {
             due_at,
             due_since: self.due_since,
             attempt: self.attempt,
+            by: self.head.by,
         }
     }
+}
+
+fn is_troubled(application: &Application) -> bool {
+    matches!(application.state, State::Running { .. }) && application.waiting.is_some()
 }
 
 /// A template's row.
@@ -170,27 +222,19 @@ impl TemplateItem {
 pub(crate) struct KeyItem {
     #[serde(flatten)]
     head: Head,
-    pub(crate) name: KeyName,
-    scopes: Scopes,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
+    list_part: String,
+    pub(crate) list_key: String,
+    #[serde(flatten)]
+    pub(crate) record: KeyRecord,
 }
 
 impl KeyItem {
-    pub(crate) fn new(sha256: &str, key: &KeyRecord, look: &Look) -> KeyItem {
+    pub(crate) fn new(sha256: &str, record: &KeyRecord, look: &Look) -> KeyItem {
         KeyItem {
             head: Head::new(&Key::api_key(sha256), Kind::Key, FIRST_VERSION, look),
-            name: key.name.clone(),
-            scopes: key.scopes.clone(),
-            expires_at: key.expires_at,
-        }
-    }
-
-    pub(crate) fn into_record(self) -> KeyRecord {
-        KeyRecord {
-            name: self.name,
-            scopes: self.scopes,
-            expires_at: self.expires_at,
+            list_part: keys::API_KEYS.to_owned(),
+            list_key: keys::newest_first(record.created_at, sha256),
+            record: record.clone(),
         }
     }
 }
@@ -199,16 +243,42 @@ impl KeyItem {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct KeyNameItem {
     #[serde(flatten)]
-    head: Head,
+    pub(crate) head: Head,
     pub(crate) sha256: String,
+    pub(crate) id: KeyId,
 }
 
 impl KeyNameItem {
-    pub(crate) fn new(name: &KeyName, sha256: &str, look: &Look) -> KeyNameItem {
+    pub(crate) fn new(sha256: &str, record: &KeyRecord, look: &Look) -> KeyNameItem {
         KeyNameItem {
-            head: Head::new(&Key::key_name(name), Kind::KeyName, FIRST_VERSION, look),
+            head: Head::new(&Key::key_name(&record.name), Kind::KeyName, FIRST_VERSION, look),
             sha256: sha256.to_owned(),
+            id: record.id.clone(),
         }
+    }
+}
+
+/// The row of a key's last use.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct KeyUseItem {
+    #[serde(flatten)]
+    head: Head,
+    pub(crate) id: KeyId,
+    /// Unix time, so that conditions can compare it.
+    used_second: i64,
+}
+
+impl KeyUseItem {
+    pub(crate) fn new(id: &KeyId, look: &Look) -> KeyUseItem {
+        KeyUseItem {
+            head: Head::new(&Key::key_use(id), Kind::KeyUse, FIRST_VERSION, look),
+            id: id.clone(),
+            used_second: look.now.as_second(),
+        }
+    }
+
+    pub(crate) fn used_at(&self) -> Result<Timestamp, Error> {
+        Timestamp::from_second(self.used_second).map_err(|error| Error::corrupt("used_second", &error.to_string()))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Every key of the table and its indexes is built here, and nowhere else.
 
-use domain::{ApplicationId, KeyName, Lane, TemplateName};
+use std::borrow::Cow;
+
+use domain::{ApplicationId, CellName, Counted, KeyId, KeyName, Lane, Subject, TemplateName, Workload};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -14,19 +16,29 @@ const MILLIS_DIGITS: usize = 13;
 pub(crate) const LIST_START: &str = "0";
 /// Partition of the `list` index with all templates.
 pub(crate) const TEMPLATES: &str = "TPL";
+/// Partition of the `list` index with all pools.
+pub(crate) const POOLS: &str = "POOL";
+/// The end of every partition: after any id.
+pub(crate) const LIST_END: &str = "~";
+/// How many hexadecimal digits tell one workload from another.
+const REVISION_DIGITS: usize = 16;
+/// Between the parts of a due row's name, where its partition key alone does not name it.
+const DUE_NAME_SEPARATOR: char = '|';
+/// Partition of the `list` index with all API keys.
+pub(crate) const API_KEYS: &str = "KEY";
 
 /// The primary key of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) pk: String,
-    pub(crate) sk: &'static str,
+    pub(crate) sk: Cow<'static, str>,
 }
 
 impl Key {
-    fn new(prefix: &str, rest: &str, sk: &'static str) -> Key {
+    fn new(prefix: &str, rest: &str, sk: impl Into<Cow<'static, str>>) -> Key {
         Key {
             pk: format!("{prefix}#{rest}"),
-            sk,
+            sk: sk.into(),
         }
     }
 
@@ -38,12 +50,37 @@ impl Key {
         Key::new("TPL", name.as_str(), "TPL")
     }
 
+    pub(crate) fn pool(name: &TemplateName) -> Key {
+        Key::new("TPL", name.as_str(), "POOL")
+    }
+
+    pub(crate) fn preload(template: &TemplateName, cell: &CellName) -> Key {
+        Key::new("TPL", template.as_str(), format!("PRELOAD#{cell}"))
+    }
+
+    pub(crate) fn counter(place: &Counted) -> Key {
+        Key::new("QUOTA", &place.to_string(), "QUOTA")
+    }
+
+    pub(crate) fn brake(cell: &CellName) -> Key {
+        Key::new("CELL", cell.as_str(), "BRAKE")
+    }
+
+    pub(crate) fn sweep(cell: &CellName) -> Key {
+        Key::new("CELL", cell.as_str(), "SWEEP")
+    }
+
     pub(crate) fn api_key(sha256: &str) -> Key {
         Key::new("KEY", sha256, "KEY")
     }
 
     pub(crate) fn key_name(name: &KeyName) -> Key {
         Key::new("KEYNAME", name.as_str(), "KEYNAME")
+    }
+
+    /// By the key's id, so that a later key of the same name has not been used before.
+    pub(crate) fn key_use(id: &KeyId) -> Key {
+        Key::new("KEYUSE", id.as_str(), "KEYUSE")
     }
 
     pub(crate) fn binding(caller: &str, route: &str, key: &str) -> Key {
@@ -54,7 +91,7 @@ impl Key {
     pub(crate) fn warm() -> Key {
         Key {
             pk: "WARM".to_owned(),
-            sk: "WARM",
+            sk: "WARM".into(),
         }
     }
 }
@@ -75,23 +112,54 @@ pub(crate) fn whole_millis(at: Timestamp) -> Timestamp {
     instant(millis(at)).unwrap_or(at)
 }
 
-/// The application in a row's partition key.
-pub(crate) fn application_id(pk: &str) -> Option<ApplicationId> {
-    ApplicationId::parse(pk.strip_prefix("APP#")?).ok()
+/// What the row of this name, as due keys have it, is about: `APP#<id>`, or `TPL#<name>|PRELOAD#<cell>`.
+pub(crate) fn subject(row: &str) -> Option<Subject> {
+    if let Some(id) = row.strip_prefix("APP#") {
+        return ApplicationId::parse(id).ok().map(Subject::Application);
+    }
+    let (pk, sk) = row.split_once(DUE_NAME_SEPARATOR)?;
+    let template = TemplateName::parse(pk.strip_prefix("TPL#")?).ok()?;
+    let cell = CellName::parse(sk.strip_prefix("PRELOAD#")?).ok()?;
+    Some(Subject::Preload(template, cell))
+}
+
+/// The row's name in due keys, where its partition key alone does not name it.
+pub(crate) fn due_name(key: &Key) -> String {
+    format!("{}{DUE_NAME_SEPARATOR}{}", key.pk, key.sk)
+}
+
+/// What tells a workload from every other: the beginning of the digest of what it says.
+pub(crate) fn revision(workload: &Workload) -> String {
+    // It is a struct of texts and numbers, which can always be written. Whoever picks a spare compares the workload
+    // itself as well.
+    let text = serde_json::to_string(workload).unwrap_or_default();
+    let mut revision = digest(&[&text]);
+    revision.truncate(REVISION_DIGITS);
+    revision
+}
+
+/// Partition of the `pick` index with the ready spares of one template's workload in a cell.
+pub(crate) fn pick_part(cell: &CellName, template: &TemplateName, workload: &Workload) -> String {
+    format!("SPARE#{cell}#{template}#{}", revision(workload))
+}
+
+/// Partition of the `list` index with the spares of a template.
+pub(crate) fn spares_part(template: &TemplateName) -> String {
+    format!("SPARE#{template}")
 }
 
 pub(crate) fn due_part(lane: &Lane, shard: u16) -> String {
     format!("DUE#{lane}#{shard:02}")
 }
 
-pub(crate) fn due_key(at: Timestamp, pk: &str) -> String {
-    format!("{:013}#{pk}", millis(at))
+pub(crate) fn due_key(at: Timestamp, row: &str) -> String {
+    format!("{:013}#{row}", millis(at))
 }
 
-/// The instant and the row's partition key in a due key.
+/// The instant and the row's name in a due key.
 pub(crate) fn split_due_key(key: &str) -> Option<(Timestamp, &str)> {
-    let (at, pk) = split(key)?;
-    Some((instant(at)?, pk))
+    let (at, row) = split(key)?;
+    Some((instant(at)?, row))
 }
 
 /// The greatest due key of anything due at `now`.
@@ -120,6 +188,11 @@ pub(crate) fn day_part_past(day: Date) -> String {
 /// A sort key of the lists, and a position in them: the newest first, then by `id`.
 pub(crate) fn newest_first(at: Timestamp, id: &str) -> String {
     format!("{}#{id}", inverted(at))
+}
+
+/// A sort key of a list, and a position in it, that is ordered by name alone.
+pub(crate) fn by_name(name: &str) -> String {
+    newest_first(Timestamp::MAX, name)
 }
 
 /// The position before every sort key of `day` and after those of later days.
@@ -185,6 +258,35 @@ mod tests {
         assert!(due_after(&key) > key && due_after(&key) < due_key(early, "APP#b"));
         assert_eq!(due_key(Timestamp::MAX, "x"), "9999999999999#x");
         assert_eq!(due_key(Timestamp::MIN, "x"), "0000000000000#x");
+    }
+
+    #[test]
+    fn a_due_rows_name_says_what_it_is_about() {
+        let id = ApplicationId::from_bytes([7; 16]);
+        assert_eq!(subject(&Key::application(&id).pk), Some(Subject::Application(id)));
+        let preload = Subject::Preload(TemplateName::parse("t.x").unwrap(), CellName::parse("home").unwrap());
+        assert_eq!(subject("TPL#t.x|PRELOAD#home"), Some(preload));
+        for unknown in [
+            "",
+            "APP#",
+            "APP#1",
+            "TPL#t",
+            "TPL#t|POOL",
+            "TPL#T|PRELOAD#c",
+            "ENV#e|PRELOAD#c",
+        ] {
+            assert_eq!(subject(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_revision_tells_workloads_apart_and_nothing_else() {
+        let workload = |image: &str| -> Workload {
+            serde_json::from_value(serde_json::json!({"image-source": image, "env": {"A": "1", "B": "2"}})).unwrap()
+        };
+        assert_eq!(revision(&workload("a")), revision(&workload("a:latest")));
+        assert_ne!(revision(&workload("a:1")), revision(&workload("a:2")));
+        assert_eq!(revision(&workload("a")).len(), 16);
     }
 
     #[test]

@@ -7,16 +7,25 @@
 mod api_keys;
 mod applications;
 mod bindings;
+mod cells;
 mod due;
 mod error;
 mod items;
 mod keys;
+mod launches;
 mod list;
+mod lookups;
 mod merge;
+mod places;
+mod pools;
+mod preloads;
 mod request;
+mod rows;
 pub mod schema;
+mod spares;
 mod table;
 mod templates;
+mod transact;
 
 use std::sync::Arc;
 
@@ -26,10 +35,15 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
 
-pub use applications::{Launched, NextDue, Row};
+pub use api_keys::{KeyCreated, ListedKey, StoredKey};
+pub use applications::NextDue;
 pub use bindings::{Binding, Bound};
+pub use cells::CellRows;
 pub use error::{Error, WriteError};
+pub use launches::Launched;
 pub use list::Which;
+pub use rows::Row;
+pub use spares::Claimed;
 
 /// The table. Cloning is cheap and shares the connections.
 #[derive(Clone)]

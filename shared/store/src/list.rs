@@ -78,6 +78,13 @@ impl Store {
         })
     }
 
+    /// The sort keys that the `list` index proposes for one page of `part`, from the position `after`.
+    pub(crate) async fn propose_one(&self, part: &str, limit: usize, after: Option<&str>) -> Result<Proposed, Error> {
+        let source = Source::new(&LIST, part.to_owned(), position(after)?);
+        self.propose(Merge::new(vec![source], Vec::new(), page(limit)), None)
+            .await
+    }
+
     /// The sort keys that the indexes propose for one page.
     pub(crate) async fn propose(&self, mut merge: Merge, status: Option<Status>) -> Result<Proposed, Error> {
         let mut queries = 0;
@@ -164,7 +171,7 @@ fn page(limit: usize) -> usize {
 }
 
 /// Where a list goes on.
-pub(crate) fn position(after: Option<&str>) -> Result<&str, Error> {
+fn position(after: Option<&str>) -> Result<&str, Error> {
     match after {
         None => Ok(keys::LIST_START),
         Some(after) if keys::split_position(after).is_some() => Ok(after),
@@ -172,7 +179,7 @@ pub(crate) fn position(after: Option<&str>) -> Result<&str, Error> {
     }
 }
 
-fn identified(key: &str) -> Result<ApplicationId, Error> {
+pub(crate) fn identified(key: &str) -> Result<ApplicationId, Error> {
     let id = keys::split_position(key).and_then(|(_, id)| ApplicationId::parse(id).ok());
     id.ok_or_else(|| Error::corrupt("list", "a key without an application's id"))
 }

@@ -3,19 +3,17 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, Select};
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use net::Scope;
 
-use crate::error::{CONDITION_FAILED, Cause};
+use crate::error::Cause;
 use crate::items::Item;
-use crate::keys::{self, Key};
+use crate::keys::Key;
 use crate::schema::TABLE;
 use crate::{Error, Store};
 
@@ -29,8 +27,8 @@ const BATCH_MAX: usize = 100;
 const BATCH_CONCURRENCY: usize = 4;
 /// How often the rows that a batch left out are asked for again.
 const BATCH_RETRIES: usize = 4;
-/// The most characters of a transaction's token; DynamoDB's own limit is 36.
-const TOKEN_LENGTH: usize = 32;
+/// The most pages of one partition that are counted: DynamoDB counts several thousand entries a page.
+const COUNT_PAGES_MAX: usize = 64;
 
 const VERSION: (&str, &str) = ("#version", "version");
 const BY: (&str, &str) = ("#by", "by");
@@ -38,7 +36,7 @@ const BY: (&str, &str) = ("#by", "by");
 /// What must be true of the stored row for a write to happen.
 #[derive(Clone)]
 pub(crate) struct Condition {
-    expression: &'static str,
+    pub(crate) expression: &'static str,
     names: &'static [(&'static str, &'static str)],
     values: Vec<(&'static str, AttributeValue)>,
 }
@@ -59,6 +57,24 @@ impl Condition {
             expression: "attribute_not_exists(pk) OR forget_at <= :now",
             names: &[],
             values: vec![(":now", AttributeValue::N(second.to_string()))],
+        }
+    }
+
+    /// There is no such row, or one whose last use was in this second (Unix time) or before.
+    pub(crate) fn absent_or_unused_since(second: i64) -> Condition {
+        Condition {
+            expression: "attribute_not_exists(pk) OR used_second <= :then",
+            names: &[],
+            values: vec![(":then", AttributeValue::N(second.to_string()))],
+        }
+    }
+
+    /// Whether there is such a row or not.
+    pub(crate) fn any() -> Condition {
+        Condition {
+            expression: "attribute_exists(pk) OR attribute_not_exists(pk)",
+            names: &[],
+            values: Vec::new(),
         }
     }
 
@@ -83,21 +99,15 @@ impl Condition {
         }
     }
 
-    fn names(&self) -> Option<HashMap<String, String>> {
+    pub(crate) fn names(&self) -> Option<HashMap<String, String>> {
         let owned = |(short, name): &(&str, &str)| ((*short).to_owned(), (*name).to_owned());
         (!self.names.is_empty()).then(|| self.names.iter().map(owned).collect())
     }
 
-    fn values(&self) -> Option<HashMap<String, AttributeValue>> {
+    pub(crate) fn values(&self) -> Option<HashMap<String, AttributeValue>> {
         let owned = |(short, value): &(&str, AttributeValue)| ((*short).to_owned(), value.clone());
         (!self.values.is_empty()).then(|| self.values.iter().map(owned).collect())
     }
-}
-
-/// A row to write, and when.
-pub(crate) struct Write {
-    pub(crate) item: Item,
-    pub(crate) condition: Condition,
 }
 
 /// What became of a conditional write.
@@ -109,6 +119,12 @@ pub(crate) enum Outcome {
     Refused(Option<Item>),
 }
 
+impl Outcome {
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self, Outcome::Refused(_))
+    }
+}
+
 impl Store {
     /// One row, strongly consistent.
     pub(crate) async fn get(&self, key: &Key) -> Result<Option<Item>, Error> {
@@ -117,20 +133,21 @@ impl Store {
         Ok(answer.item)
     }
 
-    pub(crate) async fn put(&self, write: &Write) -> Result<Outcome, Error> {
-        (|| self.put_once(write))
+    pub(crate) async fn put(&self, item: &Item, condition: &Condition) -> Result<Outcome, Error> {
+        (|| self.put_once(item, condition))
             .retry(pauses(CONTENTION_RETRIES))
             .when(Error::is_contended)
+            .adjust(|_, pause| pause.filter(in_time))
             .await
     }
 
-    async fn put_once(&self, write: &Write) -> Result<Outcome, Error> {
+    async fn put_once(&self, item: &Item, condition: &Condition) -> Result<Outcome, Error> {
         let request = self.client.put_item().table_name(&*self.table);
         let sent = request
-            .set_item(Some(write.item.clone()))
-            .condition_expression(write.condition.expression)
-            .set_expression_attribute_names(write.condition.names())
-            .set_expression_attribute_values(write.condition.values())
+            .set_item(Some(item.clone()))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(condition.names())
+            .set_expression_attribute_values(condition.values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .boxed()
@@ -150,6 +167,7 @@ impl Store {
         (|| self.delete_once(key, condition))
             .retry(pauses(CONTENTION_RETRIES))
             .when(Error::is_contended)
+            .adjust(|_, pause| pause.filter(in_time))
             .await
     }
 
@@ -173,44 +191,6 @@ impl Store {
                 _ => Err(error.into()),
             },
         }
-    }
-
-    /// Writes all or nothing. The outcomes are in the order of `writes`; where one is [`Outcome::Refused`], nothing
-    /// was written. `token` is the same for the same transaction and no other: sent again it does nothing again.
-    pub(crate) async fn transact(&self, writes: &[Write], token: &str) -> Result<Vec<Outcome>, Error> {
-        (|| self.transact_once(writes, token))
-            .retry(pauses(CONTENTION_RETRIES))
-            .when(Error::is_contended)
-            .await
-    }
-
-    async fn transact_once(&self, writes: &[Write], token: &str) -> Result<Vec<Outcome>, Error> {
-        let puts: Result<Vec<_>, Error> = writes.iter().map(|write| self.transacted(write)).collect();
-        let sent = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(puts?))
-            .client_request_token(token)
-            .send()
-            .boxed()
-            .await;
-        match sent {
-            Ok(_) => Ok(writes.iter().map(|_| Outcome::Done).collect()),
-            Err(error) => cancelled(error),
-        }
-    }
-
-    fn transacted(&self, write: &Write) -> Result<TransactWriteItem, Error> {
-        let put = Put::builder()
-            .table_name(&*self.table)
-            .set_item(Some(write.item.clone()))
-            .condition_expression(write.condition.expression)
-            .set_expression_attribute_names(write.condition.names())
-            .set_expression_attribute_values(write.condition.values())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(Error::unbuilt)?;
-        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// The rows of `keys` that there are, strongly consistent, in any order.
@@ -247,7 +227,7 @@ impl Store {
             if wanted.is_empty() {
                 return Ok(found);
             }
-            let Some(pause) = pauses.next() else {
+            let Some(pause) = pauses.next().filter(in_time) else {
                 return Err(Error::Throttled(Cause::boxed(
                     "UnprocessedKeys",
                     "rows were left out of a batch",
@@ -258,36 +238,34 @@ impl Store {
     }
 }
 
-fn cancelled(error: SdkError<TransactWriteItemsError>) -> Result<Vec<Outcome>, Error> {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-        return Err(error.into());
-    };
-    let reasons = cancelled.cancellation_reasons();
-    if !reasons.iter().any(|reason| reason.code() == Some(CONDITION_FAILED)) {
-        return Err(Error::cancelled(reasons));
+/// How many entries a query finds, over its first [`COUNT_PAGES_MAX`] pages.
+pub(crate) async fn count(asked: QueryFluentBuilder) -> Result<u64, Error> {
+    let asked = asked.select(Select::Count);
+    let (mut counted, mut from) = (0, None);
+    for _ in 0..COUNT_PAGES_MAX {
+        let answer = asked.clone().set_exclusive_start_key(from).send().boxed().await?;
+        counted += u64::try_from(answer.count).unwrap_or_default();
+        from = answer.last_evaluated_key;
+        if from.is_none() {
+            break;
+        }
     }
-    let outcome = |reason: &aws_sdk_dynamodb::types::CancellationReason| match reason.code() {
-        Some(CONDITION_FAILED) => Outcome::Refused(reason.item().cloned()),
-        _ => Outcome::Done,
-    };
-    Ok(reasons.iter().map(outcome).collect())
+    Ok(counted)
 }
 
-/// The token of the transaction by which `by` writes the row `pk`.
-pub(crate) fn token(by: &str, pk: &str) -> String {
-    let mut token = keys::digest(&[by, pk]);
-    token.truncate(TOKEN_LENGTH);
-    token
-}
-
-fn attributes(key: &Key) -> Item {
+pub(crate) fn attributes(key: &Key) -> Item {
     HashMap::from([
         (TABLE.partition_key.to_owned(), AttributeValue::S(key.pk.clone())),
-        (TABLE.sort_key.to_owned(), AttributeValue::S(key.sk.to_owned())),
+        (TABLE.sort_key.to_owned(), AttributeValue::S(key.sk.to_string())),
     ])
 }
 
-fn pauses(times: usize) -> ExponentialBuilder {
+/// Whether what is asked for in this scope may still be waited for that long.
+pub(crate) fn in_time(pause: &Duration) -> bool {
+    Scope::current().is_none_or(|scope| *pause < scope.left())
+}
+
+pub(crate) fn pauses(times: usize) -> ExponentialBuilder {
     ExponentialBuilder::new()
         .with_min_delay(FIRST_PAUSE)
         .with_max_delay(LONGEST_PAUSE)

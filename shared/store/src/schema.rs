@@ -31,7 +31,7 @@ pub const TABLE: Definition = Definition {
     partition_key: "pk",
     sort_key: "sk",
     time_to_live: "forget_at",
-    indexes: &[DUE, LIST, DAY],
+    indexes: &[DUE, LIST, DAY, PICK],
 };
 
 /// Rows with a deadline, by lane and shard, in the order in which they are due.
@@ -39,7 +39,17 @@ pub const DUE: Index = Index {
     name: "due",
     partition_key: "due_part",
     sort_key: "due_key",
-    projected: &["kind", "state", "version", "cell", "due_since"],
+    projected: &[
+        "kind",
+        "state",
+        "version",
+        "cell",
+        "due_since",
+        "held_since",
+        "troubled",
+        "template",
+        "spare",
+    ],
 };
 
 /// Rows that can be listed together, newest first.
@@ -56,4 +66,12 @@ pub const DAY: Index = Index {
     partition_key: "day_part",
     sort_key: "day_key",
     projected: &["status"],
+};
+
+/// Spares that are ready to be taken, by cell, template and workload.
+pub const PICK: Index = Index {
+    name: "pick",
+    partition_key: "pick_part",
+    sort_key: "pick_key",
+    projected: &["version"],
 };

@@ -1,14 +1,11 @@
 //! Templates: read, list, write, delete.
 
-use domain::{Look, Template, TemplateName, limits};
+use domain::{Look, Template, TemplateName};
 
 use crate::error::Cause;
 use crate::items::{FIRST_VERSION, Head, TemplateItem, decode, encode};
 use crate::keys::{self, Key};
-use crate::list::position;
-use crate::merge::{Merge, Source};
-use crate::request::{Condition, Outcome, Write};
-use crate::schema::LIST;
+use crate::request::{Condition, Outcome};
 use crate::{Error, Page, Store};
 
 /// How often a template that somebody else writes at the same time is read and written again.
@@ -33,13 +30,7 @@ impl Store {
     /// # Errors
     /// [`Error::Rejected`] when `after` is no position; otherwise as for every read.
     pub async fn templates(&self, limit: usize, after: Option<&str>) -> Result<Page<Template>, Error> {
-        let source = Source::new(&LIST, keys::TEMPLATES.to_owned(), position(after)?);
-        let proposed = self
-            .propose(
-                Merge::new(vec![source], Vec::new(), limit.clamp(1, limits::LIST_MAX)),
-                None,
-            )
-            .await?;
+        let proposed = self.propose_one(keys::TEMPLATES, limit, after).await?;
         let wanted: Result<Vec<TemplateName>, Error> = proposed.keys.iter().map(|key| named(key)).collect();
         let keys: Vec<Key> = wanted?.iter().map(Key::template).collect();
         let rows = self.batch_get(&keys).await?;
@@ -79,7 +70,7 @@ impl Store {
                 }
             };
             let item = encode(&TemplateItem::new(next.clone(), created, version, look))?;
-            match self.put(&Write { item, condition }).await? {
+            match self.put(&item, &condition).await? {
                 Outcome::Done => return Ok(next),
                 Outcome::Refused(Some(old)) => {
                     let old: TemplateItem = decode(old)?;

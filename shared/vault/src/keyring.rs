@@ -147,6 +147,12 @@ impl Keyring {
         self.first.token(purpose, id)
     }
 
+    /// The tokens of `id` under each key of the ring, the first key's first: one that was made before a rotation is among
+    /// them.
+    pub fn tokens(&self, purpose: &str, id: &str) -> impl Iterator<Item = String> {
+        self.keys().map(move |key| key.token(purpose, id))
+    }
+
     /// Whether `presented` is the token of `id` under any key of the ring. Takes the same time whichever it is.
     pub fn token_matches(&self, purpose: &str, id: &str, presented: &str) -> bool {
         self.keys().fold(false, |found, key| {

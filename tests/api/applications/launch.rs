@@ -3,9 +3,12 @@
 mod bodies;
 mod idempotency;
 mod outages;
+mod quotas;
+mod registry;
 
+use local::Options;
 use serde_json::json;
-use tests::{App, Launched};
+use tests::{App, Http, Launched, in_time};
 
 #[tokio::test]
 async fn a_launch_answers_with_an_id_and_a_token_and_comes_up_at_its_location() {
@@ -21,12 +24,39 @@ async fn a_launch_answers_with_an_id_and_a_token_and_comes_up_at_its_location() 
         let proxy = app.ready().proxy.clone();
         let expected = format!("{}/user/{}", proxy.strip_prefix("http://").unwrap(), launched.id);
         assert_eq!(location, expected);
-        let page = tests::Http::new(&proxy).get(&format!("/user/{}/", launched.id)).await;
+        let page = Http::new(&proxy).get(&format!("/user/{}/", launched.id)).await;
         assert!(
             page.status == 200 && page.text().contains(&launched.id),
             "{}",
             page.text()
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_the_public_host_has_the_id_in_it_each_application_answers_at_a_host_of_its_own() {
+    let mut options = Options::embedded();
+    options.host_per_application = true;
+    in_time(async {
+        let app = App::start(options).await;
+        app.template("notebook", "layby/notebook:1").await;
+        let (one, other) = (app.launch("notebook").await, app.launch("notebook").await);
+        let proxy = app.ready().proxy.clone();
+        let port = proxy.rsplit(':').next().unwrap();
+        for launched in [&one, &other] {
+            let id = &launched.id;
+            let seen = app.read_until(launched, "deployed").await;
+            let host = format!("{id}.localhost:{port}");
+            assert_eq!(seen["location"], format!("{host}/user/{id}"));
+            // As a browser asks, which finds every name below localhost on this machine.
+            let page = Http::new(&proxy)
+                .get(&format!("/user/{id}/"))
+                .header("host", &host)
+                .await;
+            assert!(page.status == 200 && page.text().contains(id), "{}", page.text());
+        }
+        app.stop().await;
     })
     .await;
 }

@@ -3,8 +3,16 @@
 use std::future::IntoFuture;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use tests::App;
+
+use super::{apart, said};
+
+/// When something happened.
+fn at(event: &Value) -> Timestamp {
+    event["at"].as_str().unwrap().parse().unwrap()
+}
 
 #[tokio::test]
 async fn an_application_is_told_from_launch_to_record() {
@@ -20,20 +28,29 @@ async fn an_application_is_told_from_launch_to_record() {
             "id": launched.id, "template-name": "notebook", "status": "deploying", "phase": "starting",
             "reason": "Its pod waits for a node.",
         });
-        assert_eq!(app.read(&launched).await, expected);
+        let mut happened = vec![("launched", "Launched."), ("waits", "Its pod waits for a node.")];
+        assert_eq!(apart(app.read(&launched).await), (expected, said(&happened)));
 
         let expected = json!({
             "id": launched.id, "template-name": "notebook", "location": location, "status": "deployed",
             "phase": "running",
         });
-        assert_eq!(app.read_until(&launched, "deployed").await, expected);
+        happened.push(("deployed", "Its port accepts connections and its route is made."));
+        let deployed = app.read_until(&launched, "deployed").await;
+        assert_eq!(apart(deployed), (expected, said(&happened)));
 
         app.delete(&launched.path()).key(&launched.token).await.expect(202);
+        let reason = "Stopped by the token of its launch.";
         let expected = json!({
             "id": launched.id, "template-name": "notebook", "location": location, "status": "deleted",
-            "phase": "ended", "reason": "Stopped by the token of its launch.",
+            "phase": "ended", "reason": reason,
         });
-        assert_eq!(app.read_until_ended(&launched).await, expected);
+        happened.push(("entombed", reason));
+        happened.push(("finished", "Nothing of it is left but this record."));
+        let ended = app.read_until_ended(&launched).await;
+        let times: Vec<Timestamp> = ended["events"].as_array().unwrap().iter().map(at).collect();
+        assert!(times.is_sorted() && times[0] < times[4], "{times:?}");
+        assert_eq!(apart(ended), (expected, said(&happened)));
     })
     .await;
 }

@@ -4,6 +4,8 @@ use net::Peer;
 use serde_json::json;
 use tests::{App, Http};
 
+use super::apart;
+
 const REFUSED: &str = "this needs an API key with the scope 'apps', or the token that the launch was answered with, in the Authorization header";
 
 #[tokio::test]
@@ -84,7 +86,7 @@ async fn stopping_twice_is_stopping_once() {
         let first = app.delete(&launched.path()).key(&launched.token).await.expect(202);
         let second = app.delete(&launched.path()).key(app.admin()).await.expect(202);
         assert_eq!(second["reason"], first["reason"], "the first word stands");
-        let ended = app.read_until_ended(&launched).await;
+        let (ended, _) = apart(app.read_until_ended(&launched).await);
         assert_eq!(app.delete(&launched.path()).key(app.apps()).await.expect(202), ended);
     })
     .await;

@@ -1,20 +1,32 @@
 //! Applications.
 
-use api::{APPLICATION_LAUNCH, APPLICATION_LIST, APPLICATION_READ, APPLICATION_STOP, Code};
+use api::{
+    APPLICATION_ACTIVITY, APPLICATION_LAUNCH, APPLICATION_LIST, APPLICATION_LOGS, APPLICATION_READ, APPLICATION_STOP,
+    Code,
+};
+use domain::limits::TAKE_BUDGET;
 use futures::FutureExt;
 use serde_json::json;
 use tests::{Answer, App, Http, Launched};
 
-use super::{BROKEN, Case, NOTEBOOK, REST, Setting, UNKNOWN_ID, fresh, pending};
+use super::{BROKEN, COUNTED, Case, NOTEBOOK, REST, Setting, UNKNOWN_ID, fresh, pending, pools};
 
 /// Looks until an application has reached its next rest.
 const LOOKS_MAX: usize = 60;
 
 pub fn cases() -> Vec<Case> {
-    [launches(), launch_refusals(), reads(), lists(), stops()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        launches(),
+        launch_refusals(),
+        reads(),
+        lists(),
+        stops(),
+        logs(),
+        activities(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn launches() -> Vec<Case> {
@@ -57,6 +69,13 @@ fn launches() -> Vec<Case> {
             }
             .boxed()
         }),
+        Case::success(launch, 200, |app, door| {
+            async {
+                pools::filled(app).await;
+                door.post("/applications/pooled").await
+            }
+            .boxed()
+        }),
         Case::success(launch, 200, |_, door| {
             async { door.post("/applications/notebook").await }.boxed()
         })
@@ -69,6 +88,10 @@ fn launches() -> Vec<Case> {
             async { door.post("/applications/notebook").key(app.apps()).await }.boxed()
         })
         .with(Setting::KeyedLaunches),
+        Case::success(launch, 200, |_, door| {
+            async { door.post("/applications/notebook").await }.boxed()
+        })
+        .with(Setting::Registry),
         Case::unauthorised(launch, |_, door| {
             async { door.post("/applications/notebook").await }.boxed()
         })
@@ -93,6 +116,23 @@ fn launch_refusals() -> Vec<Case> {
         Case::refusal(launch, Code::RegistryError, |_, door| {
             async { door.post("/applications/unknown").await }.boxed()
         }),
+        Case::refusal(launch, Code::RegistryUnreachable, |_, door| {
+            async { door.post("/applications/notebook").await }.boxed()
+        })
+        .with(Setting::RegistryDown),
+        Case::refusal(launch, Code::QuotaExceeded, |app, door| {
+            async {
+                let one = json!({ "image-source": "layby/notebook:1", "quota": 1 });
+                app.template_of("single", &one).await;
+                app.post("/applications/single").await;
+                door.post("/applications/single").await
+            }
+            .boxed()
+        }),
+        Case::refusal(launch, Code::QuotaExceeded, |_, door| {
+            async { door.post("/applications/notebook").await }.boxed()
+        })
+        .with(Setting::NoRoom),
         Case::refusal(launch, Code::BadIdempotencyKey, |_, door| {
             async {
                 door.post("/applications/notebook")
@@ -142,6 +182,15 @@ fn reads() -> Vec<Case> {
             async {
                 let launched = app.launch(NOTEBOOK).await;
                 read_until(app, door, &launched, "running").await
+            }
+            .boxed()
+        }),
+        Case::success(read, 200, |app, door| {
+            async {
+                let launched = app.launch(COUNTED).await;
+                app.delete(&launched.path()).key(&launched.token).await.expect(202);
+                app.advance(std::time::Duration::from_secs(61)).await;
+                read_until(app, door, &launched, "ended").await
             }
             .boxed()
         }),
@@ -233,6 +282,16 @@ fn stops() -> Vec<Case> {
             }
             .boxed()
         }),
+        Case::success(stop, 202, |app, door| {
+            async {
+                let launched = app.launch(COUNTED).await;
+                app.read_until(&launched, "deployed").await;
+                app.delete(&launched.path()).key(&launched.token).await.expect(202);
+                app.advance(TAKE_BUDGET).await;
+                door.delete(&launched.path()).key(&launched.token).await
+            }
+            .boxed()
+        }),
         Case::refusal(stop, Code::NoRecord, |app, door| {
             let path = format!("/applications/notebook/{UNKNOWN_ID}");
             async move { door.delete(&path).key(app.apps()).await }.boxed()
@@ -257,6 +316,119 @@ fn stops() -> Vec<Case> {
             async {
                 let (one, other) = (app.launch(NOTEBOOK).await, app.launch(NOTEBOOK).await);
                 door.delete(&one.path()).key(&other.token).await
+            }
+            .boxed()
+        }),
+    ]
+}
+
+fn logs() -> Vec<Case> {
+    let logs = &APPLICATION_LOGS;
+    vec![
+        Case::success(logs, 200, |app, door| {
+            async {
+                let launched = app.launch(NOTEBOOK).await;
+                app.read_until(&launched, "deployed").await;
+                door.get(&format!("{}/logs?tail=1", launched.path()))
+                    .key(app.apps())
+                    .await
+            }
+            .boxed()
+        }),
+        Case::refusal(logs, Code::MalformedRequest, |app, door| {
+            async {
+                let launched = app.launch(NOTEBOOK).await;
+                door.get(&format!("{}/logs?tail=-1", launched.path()))
+                    .key(app.apps())
+                    .await
+            }
+            .boxed()
+        }),
+        Case::refusal(logs, Code::NoRecord, |app, door| {
+            let path = format!("/applications/notebook/{UNKNOWN_ID}/logs");
+            async move { door.get(&path).key(app.apps()).await }.boxed()
+        }),
+        Case::refusal(logs, Code::BadKubeRequest, |app, door| {
+            async {
+                let launched = app.launch(NOTEBOOK).await;
+                door.get(&format!("{}/logs", launched.path())).key(app.apps()).await
+            }
+            .boxed()
+        })
+        .with(Setting::NoCells),
+        Case::unauthorised(logs, |app, door| {
+            async {
+                let launched = app.launch(NOTEBOOK).await;
+                door.get(&format!("{}/logs", launched.path()))
+                    .key(&launched.token)
+                    .await
+            }
+            .boxed()
+        }),
+    ]
+}
+
+fn activities() -> Vec<Case> {
+    let activity = &APPLICATION_ACTIVITY;
+    vec![
+        Case::success(activity, 204, |app, door| {
+            async {
+                let launched = app.launch(NOTEBOOK).await;
+                app.read_until(&launched, "deployed").await;
+                door.post(&format!("{}/activity", launched.path()))
+                    .key(app.apps())
+                    .await
+            }
+            .boxed()
+        }),
+        Case::success(activity, 204, |app, door| {
+            async {
+                let launched = app.launch(NOTEBOOK).await;
+                door.post(&format!("{}/activity", launched.path()))
+                    .key(&launched.token)
+                    .await
+            }
+            .boxed()
+        }),
+        Case::refusal(activity, Code::MalformedRequest, |app, door| {
+            async {
+                let launched = app.launch(NOTEBOOK).await;
+                door.post(&format!("{}/activity", launched.path()))
+                    .key(&launched.token)
+                    .json(&json!({ "last-activity": "now" }))
+                    .await
+            }
+            .boxed()
+        }),
+        Case::refusal(activity, Code::NoRecord, |app, door| {
+            let path = format!("/applications/notebook/{UNKNOWN_ID}/activity");
+            async move { door.post(&path).key(app.apps()).await }.boxed()
+        }),
+        Case::refusal(activity, Code::HasEnded, |app, door| {
+            async {
+                let launched = app.launch(NOTEBOOK).await;
+                app.delete(&launched.path()).key(app.apps()).await.expect(202);
+                door.post(&format!("{}/activity", launched.path()))
+                    .key(app.apps())
+                    .await
+            }
+            .boxed()
+        }),
+        Case::refusal(activity, Code::Conflict, |app, door| {
+            async {
+                let launched = app.launch(NOTEBOOK).await;
+                app.read_until(&launched, "deployed").await;
+                door.post(&format!("{}/activity", launched.path()))
+                    .key(app.apps())
+                    .await
+            }
+            .boxed()
+        })
+        .with(Setting::Overtaking),
+        Case::unauthorised(activity, |app, door| {
+            async {
+                let (one, other) = (app.launch(NOTEBOOK).await, app.launch(NOTEBOOK).await);
+                door.post(&format!("{}/activity", one.path())).key(&other.token).await
             }
             .boxed()
         }),

@@ -5,8 +5,10 @@ use std::time::Duration;
 use api::{Code, FALLBACK, HEALTH_READ, REAPER, VERSION_READ};
 use futures::FutureExt;
 use http::Method;
+use tests::App;
+use tests::scenario::meddling;
 
-use super::{BROKEN, Case, NOTEBOOK, REST, Setting, pending};
+use super::{BROKEN, Case, NOTEBOOK, REST, Setting, fresh, pending, preload};
 
 /// More than an application may be idle.
 const IDLE: Duration = Duration::from_secs(3_700);
@@ -33,9 +35,28 @@ pub fn cases() -> Vec<Case> {
         .with(Setting::LosingCluster),
         Case::run(&REAPER, |app| {
             async {
+                preload::pending(app).await;
+                "{}"
+            }
+            .boxed()
+        }),
+        Case::run(&REAPER, |app| {
+            async {
                 app.launch(NOTEBOOK).await;
                 app.launch(BROKEN).await;
                 app.advance(HOPELESS).await;
+                "{}"
+            }
+            .boxed()
+        }),
+        Case::run(&REAPER, |app| async { of_pools(app).await }.boxed()),
+        Case::run(&REAPER, |app| async { of_pools(app).await }.boxed()).with(Setting::NoRoom),
+        Case::run(&REAPER, |app| async { of_pools(app).await }.boxed()).with(Setting::Registry),
+        Case::run(&REAPER, |app| {
+            async {
+                let launched = app.launch(NOTEBOOK).await;
+                app.read_until(&launched, "deployed").await;
+                app.advance(IDLE).await;
                 "{}"
             }
             .boxed()
@@ -44,7 +65,7 @@ pub fn cases() -> Vec<Case> {
             async {
                 let launched = app.launch(NOTEBOOK).await;
                 app.read_until(&launched, "deployed").await;
-                app.advance(IDLE).await;
+                meddling::lose_routes(app);
                 "{}"
             }
             .boxed()
@@ -65,4 +86,13 @@ pub fn cases() -> Vec<Case> {
             async { door.ask(Method::PATCH, "/version").await }.boxed()
         }),
     ]
+}
+
+/// A pool with spares of an older revision, and one that is not wanted any more.
+async fn of_pools(app: &App) -> &'static str {
+    app.template("refilled", &format!("layby/notebook:{}", fresh("tag")))
+        .await;
+    app.pool("refilled", 2).await;
+    app.pool(BROKEN, 0).await;
+    "{}"
 }

@@ -26,12 +26,13 @@ pub enum Grant {
 /// The row that no installation has, which whoever uses the table may read to open its connection.
 const WARM: &str = "WARM";
 
-const ACTIONS: [TableAction; 5] = [
+const ACTIONS: [TableAction; 6] = [
     TableAction::BatchGetItem,
     TableAction::DeleteItem,
     TableAction::GetItem,
     TableAction::PutItem,
     TableAction::Query,
+    TableAction::UpdateItem,
 ];
 
 /// All that `endpoint` lists.
@@ -62,6 +63,10 @@ pub fn wanted(endpoint: &Endpoint, peer: Peer, request: &Request<Bytes>) -> Resu
         }
         Peer::Proxy => Ok(shows_token
             .then_some(Grant::Secret(Secret::ProxyTokens))
+            .into_iter()
+            .collect()),
+        Peer::Outside => Ok(shows_token
+            .then_some(Grant::Secret(Secret::RegistryKey))
             .into_iter()
             .collect()),
         Peer::Platform => Err(format!("{} of a platform service", request.method())),
@@ -136,13 +141,16 @@ fn of_query(endpoint: &Endpoint, asked: &Value) -> Result<Vec<Grant>, String> {
     let Some(index) = asked["IndexName"].as_str() else {
         return Ok(vec![on_rows("Query", part)?]);
     };
-    let lists = |prefix: &str| endpoint.needs.table.iter().any(|need| need.prefix == prefix);
+    let lists = |prefix: &str| granted(endpoint).contains(&Grant::Rows(prefix.to_owned(), TableAction::BatchGetItem));
     let (index, is_right) = match index {
         "due" => (Index::Due, part.starts_with("DUE#")),
         "day" => (Index::Day, part.starts_with("APP#")),
+        "pick" => (Index::Pick, part.starts_with("SPARE#")),
         "list" => (
             Index::List,
-            (part == "TPL" && lists("TPL#")) || (part.starts_with("APP#") && lists("APP#")),
+            (["TPL", "KEY"].contains(&part) && lists(&format!("{part}#")))
+                || (part == "POOL" && lists("TPL#"))
+                || ((part.starts_with("APP#") || part.starts_with("SPARE#")) && lists("APP#")),
         ),
         other => return Err(format!("Query of the index {other}")),
     };
@@ -163,6 +171,7 @@ fn of_cluster(method: &Method, path: &str) -> Result<Option<Grant>, String> {
         _ => return Err(format!("{method} {path} of the cluster")),
     };
     let (resource, is_named) = match rest {
+        ["namespaces", _, "pods", _, "log"] => ("pods/log", true),
         ["namespaces", _, resource] => (*resource, false),
         ["namespaces", _, resource, _] => (*resource, true),
         [resource] => (*resource, false),

@@ -2,16 +2,22 @@
 
 use std::process::ExitCode;
 
-use tests::counts::{ManyDue, of_many_due, of_many_living, of_one_application};
+use tests::counts::{ManyDue, of_a_pass, of_many_due, of_many_living, of_one_application, of_pools_and_quotas};
 
 /// Living applications beside which a run of the reaper finds nothing due.
 const LIVING: u64 = 2_000;
+/// Applications over which a pass of the sweep finds nothing to repair. Each has a pod that listens.
+const SWEPT: u64 = 10_000;
 /// Due rows that the reaper works off.
 const DUE: u64 = 10_000;
 /// How much memory may grow over the runs, in bytes.
 const GROWTH_MAX: u64 = 64 << 20;
 /// A unit for people, in bytes.
 const MIB: u64 = 1 << 20;
+
+fn per_application(requests: u64) -> f64 {
+    requests as f64 / SWEPT as f64
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -20,6 +26,7 @@ async fn main() -> ExitCode {
     for measure in of_one_application()
         .await
         .into_iter()
+        .chain(of_pools_and_quotas().await)
         .chain(of_many_living(LIVING).await)
     {
         println!("{measure}");
@@ -41,5 +48,15 @@ async fn main() -> ExitCode {
         GROWTH_MAX / MIB
     );
     holds &= measure.holds() && growth <= GROWTH_MAX;
+    // Last, because its pods take memory of their own.
+    let pass = of_a_pass(SWEPT).await;
+    println!("{pass}");
+    println!(
+        "of a pass, requests per application: {:.4} to the table, {:.4} to the cluster, {:.4} to the proxy",
+        per_application(pass.took.store),
+        per_application(pass.took.cluster),
+        per_application(pass.took.proxy)
+    );
+    holds &= pass.holds();
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

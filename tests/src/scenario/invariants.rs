@@ -7,8 +7,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Application, ApplicationId};
+use domain::{Application, ApplicationId, Brake};
 use http::Method;
+use jiff::Timestamp;
 use net::{Net, Peer};
 use serde_json::Value;
 use store::Row;
@@ -22,21 +23,46 @@ pub struct Stored {
     pub due: bool,
     /// The namespace that it recorded.
     pub namespace_uid: Option<String>,
+    /// Whether it waits under the brake.
+    pub held: bool,
+}
+
+impl Stored {
+    /// Whether it has no tombstone.
+    pub fn is_live(&self) -> bool {
+        !["ending", "ended"].contains(&self.state.as_str())
+    }
 }
 
 /// Every application's row, by id: one scan, past the lists and their indexes.
 pub async fn rows(app: &App) -> BTreeMap<String, Stored> {
+    scanned(app).await.iter().filter_map(stored).collect()
+}
+
+/// What every shard of every counter counts, by its key.
+pub async fn counters(app: &App) -> BTreeMap<String, i64> {
+    let items = scanned(app).await;
+    let counter = |item: &HashMap<String, AttributeValue>| {
+        let key = item["pk"].as_s().unwrap().clone();
+        key.starts_with("QUOTA#")
+            .then(|| (key, item["n"].as_n().unwrap().parse().unwrap()))
+    };
+    items.iter().filter_map(counter).collect()
+}
+
+/// Every row of the table, as far as is looked at here.
+async fn scanned(app: &App) -> Vec<HashMap<String, AttributeValue>> {
     let table = app.adapter().config().table;
-    let scanned = dynamodb(app)
+    let pages = dynamodb(app)
         .scan()
         .table_name(table)
         .consistent_read(true)
-        .send()
-        .await
-        .unwrap();
-    assert!(scanned.last_evaluated_key.is_none(), "more rows than one page holds");
-    let items = scanned.items.unwrap_or_default();
-    items.iter().filter_map(stored).collect()
+        .projection_expression("pk, n, #state, due_key, namespace_uid, held_since")
+        .expression_attribute_names("#state", "state")
+        .into_paginator()
+        .items()
+        .send();
+    pages.collect::<Result<Vec<_>, _>>().await.unwrap()
 }
 
 fn stored(item: &HashMap<String, AttributeValue>) -> Option<(String, Stored)> {
@@ -46,12 +72,13 @@ fn stored(item: &HashMap<String, AttributeValue>) -> Option<(String, Stored)> {
         state: text("state").unwrap(),
         due: item.contains_key("due_key"),
         namespace_uid: text("namespace_uid"),
+        held: item.contains_key("held_since"),
     };
     Some((id, row))
 }
 
 /// A client of the installation's table that knows nothing of its rows.
-fn dynamodb(app: &App) -> Client {
+pub(super) fn dynamodb(app: &App) -> Client {
     let net = Net::new(net::Settings::default()).unwrap();
     let credentials = Credentials::new("local", "local", None, None, "tests");
     let sdk = SdkConfig::builder()
@@ -76,6 +103,14 @@ pub async fn row(app: &App, id: &str) -> Option<Row<Application>> {
         .unwrap()
 }
 
+/// The brake of the installation's cell.
+pub async fn brake(app: &App) -> Option<Brake> {
+    let lifecycle = app.adapter().lifecycle().unwrap();
+    let cell = lifecycle.cells().next().unwrap().cell.name.clone();
+    let rows = lifecycle.store().cell_rows(&cell).await.unwrap();
+    rows.brake.map(|row| row.value)
+}
+
 /// A request to the embedded cluster, as its administrator.
 pub async fn cluster(app: &App, method: Method, path: &str, body: Option<&Value>) -> Answer {
     let kubernetes = app.adapter().kubernetes().expect("the cluster is embedded");
@@ -88,12 +123,12 @@ pub async fn cluster(app: &App, method: Method, path: &str, body: Option<&Value>
     }
 }
 
-/// The installation's namespaces: name and uid.
+/// The namespaces of the installation's applications: name and uid.
 pub async fn namespaces(app: &App) -> BTreeMap<String, String> {
     let list = cluster(
         app,
         Method::GET,
-        "/api/v1/namespaces?labelSelector=layby.dev/installation",
+        "/api/v1/namespaces?labelSelector=layby.dev/installation,layby.dev/application",
         None,
     )
     .await;
@@ -105,8 +140,13 @@ pub async fn namespaces(app: &App) -> BTreeMap<String, String> {
 
 /// Whether the proxy has a route for an application.
 pub fn has_route(app: &App, id: &str) -> bool {
+    last_activity(app, id).is_some()
+}
+
+/// What the proxy knows of the last activity of an application, where it has a route for it.
+pub fn last_activity(app: &App, id: &str) -> Option<Timestamp> {
     let proxy = app.adapter().proxy().expect("the proxy is embedded");
-    proxy.with_machine(|machine| machine.last_activity(&format!("/user/{id}")).is_some())
+    proxy.with_machine(|machine| machine.last_activity(&format!("/user/{id}")))
 }
 
 /// What holds at every moment: somebody comes back to what has not ended and nobody to what has, what runs does so in
@@ -141,7 +181,7 @@ pub async fn at_rest(app: &App) -> BTreeMap<String, Stored> {
     let (rows, namespaces) = checked(app).await;
     let ending = rows.iter().find(|(_, row)| row.state == "ending");
     assert!(ending.is_none(), "still ending: {ending:?}");
-    let with_objects = |row: &Stored| row.state == "starting" || row.state == "running";
+    let with_objects = |row: &Stored| ["starting", "running", "orphaned"].contains(&row.state.as_str());
     let living: BTreeSet<&String> = rows
         .iter()
         .filter(|(_, row)| with_objects(row))
@@ -151,11 +191,12 @@ pub async fn at_rest(app: &App) -> BTreeMap<String, Stored> {
     rows
 }
 
-/// Besides [`at_rest`], exactly what runs has a route.
+/// Besides [`at_rest`], exactly what runs, or was found to run, has a route.
 pub async fn routed(app: &App) -> BTreeMap<String, Stored> {
     let rows = at_rest(app).await;
     for (id, row) in &rows {
-        assert_eq!(has_route(app, id), row.state == "running", "{id}: {row:?}");
+        let runs = ["running", "orphaned"].contains(&row.state.as_str());
+        assert_eq!(has_route(app, id), runs, "{id}: {row:?}");
     }
     rows
 }

@@ -11,6 +11,11 @@ pub enum Step {
     Template(String, Vec<(String, String)>),
     DeleteTemplate(String),
     NoLaunch(String),
+    NoRoom(String),
+    Pool(String, u32),
+    DeletePool(String),
+    ExpectPool(String, Vec<(String, String)>),
+    ReapUntilPool(String, Vec<(String, String)>),
     Launch(String, String, Vec<(String, String)>),
     Read(String),
     Wait(String, String),
@@ -109,6 +114,7 @@ fn step(line: &str) -> Option<Step> {
     let words: Vec<&str> = sentence.split_whitespace().collect();
     let own = |word: &&str| (*word).to_owned();
     Some(match words.as_slice() {
+        ["expect", "pool", name, fields @ ..] if reason.is_none() => Step::ExpectPool(own(name), pairs(fields)?),
         ["expect", name, status] => Step::Expect(own(name), expected(status, None, reason)),
         ["expect", name, status, "phase", phase] => Step::Expect(own(name), expected(status, Some(phase), reason)),
         _ if reason.is_some() => return None,
@@ -116,6 +122,10 @@ fn step(line: &str) -> Option<Step> {
         ["template", name, fields @ ..] => Step::Template(own(name), pairs(fields)?),
         ["delete", "template", name] => Step::DeleteTemplate(own(name)),
         ["no", "launch", "of", name] => Step::NoLaunch(own(name)),
+        ["no", "room", "for", name] => Step::NoRoom(own(name)),
+        ["pool", name, size] => Step::Pool(own(name), size.strip_prefix("size=")?.parse().ok()?),
+        ["delete", "pool", "of", name] => Step::DeletePool(own(name)),
+        ["reap", "until", "pool", name, fields @ ..] => Step::ReapUntilPool(own(name), pairs(fields)?),
         ["launch", template, "as", name, fields @ ..] => Step::Launch(own(template), own(name), pairs(fields)?),
         ["read", name] => Step::Read(own(name)),
         ["wait", name, status] => Step::Wait(own(name), own(status)),

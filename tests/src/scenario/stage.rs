@@ -74,6 +74,20 @@ impl Stage {
                 let answer = self.installation().post(&format!("/applications/{name}")).await;
                 answer.expect(404);
             }
+            Step::NoRoom(name) => {
+                let answer = self.installation().post(&format!("/applications/{name}")).await;
+                answer.problem(429, "quotaExceeded");
+                let wait = answer.header("retry-after").and_then(|wait| wait.parse::<u64>().ok());
+                assert!(wait.is_some_and(|wait| (1..=3600).contains(&wait)), "{answer:?}");
+            }
+            Step::Pool(name, size) => drop(self.installation().pool(&name, size).await),
+            Step::DeletePool(name) => {
+                let installation = self.installation();
+                let answer = installation.delete(&format!("/pools/{name}"));
+                answer.key(installation.admin()).await.expect(200);
+            }
+            Step::ExpectPool(name, fields) => self.expect_pool(&name, &fields).await,
+            Step::ReapUntilPool(name, fields) => self.reap_until_pool(&name, &fields).await,
             Step::Launch(template, name, fields) => self.launch(&template, name, &fields).await,
             Step::Read(name) => drop(self.installation().read(self.one(&name)).await),
             Step::Wait(name, status) => self.wait(&name, &status).await,
@@ -234,6 +248,18 @@ impl Stage {
             }
         }
         panic!("something is still due: {report}");
+    }
+
+    /// Runs the reaper, over time, until the pool is as it should be.
+    async fn reap_until_pool(&self, name: &str, fields: &[(String, String)]) {
+        for _ in 0..RUNS_MAX {
+            if self.is_pool(name, fields).await.is_ok() {
+                return;
+            }
+            self.pass(PAUSE).await;
+            self.reap().await;
+        }
+        self.expect_pool(name, fields).await;
     }
 
     /// Whether anything is on its way up or down, other than what says that it waits for an outage's end.

@@ -11,6 +11,9 @@ use crate::{EksToken, Token};
 
 use script::{ID, absent, bodies, exists, lines, no, object, ours, scripted, settings, terminating};
 
+mod lists;
+mod logs;
+mod preload;
 mod script;
 
 const CREATES: [&str; 4] = [

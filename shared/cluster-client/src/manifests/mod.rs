@@ -3,6 +3,7 @@
 mod namespace;
 mod network_policy;
 mod pod;
+pub(crate) mod preload;
 mod resources;
 
 use std::collections::BTreeMap;
@@ -42,10 +43,7 @@ impl<'a> Plan<'a> {
         proxy: &'a ProxyPlace,
     ) -> Option<Self> {
         Some(Plan {
-            owner: Owner {
-                installation,
-                application: &application.id,
-            },
+            owner: Owner::application(installation, &application.id),
             template: application.template.as_str(),
             run: application.run.as_ref()?,
             proxy,
@@ -56,7 +54,7 @@ impl<'a> Plan<'a> {
     fn metadata(&self, name: &str) -> ObjectMeta {
         ObjectMeta {
             name: Some(name.to_owned()),
-            namespace: Some(self.owner.application.to_string()),
+            namespace: Some(self.owner.id.to_string()),
             labels: Some(self.owner.labels()),
             ..Default::default()
         }

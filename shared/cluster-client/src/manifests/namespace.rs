@@ -1,33 +1,40 @@
 //! The namespace that is the application's own, and the account that its pod runs under.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Plan, text_map};
+use crate::owner::TEMPLATE_ANNOTATION;
 
 /// The service account's name. The pod names it, so that it need not wait for the cluster to make `default`.
 pub(super) const ACCOUNT: &str = "application";
 
 /// `name` and `binder` are the labels of binder-deploy-kubernetes, whose scripts select by them.
 pub(crate) fn namespace(plan: &Plan<'_>) -> Namespace {
-    let id = plan.owner.application.as_str();
+    let id = plan.owner.id.as_str();
     let mut labels = plan.owner.labels();
-    labels.extend(text_map([
-        ("name", id),
-        ("binder", "true"),
-        ("pod-security.kubernetes.io/enforce", plan.run.security.as_str()),
-        ("pod-security.kubernetes.io/warn", plan.run.security.as_str()),
-    ]));
+    labels.extend(text_map([("name", id), ("binder", "true")]));
+    labels.extend(pod_security(plan));
     Namespace {
         metadata: ObjectMeta {
             name: Some(id.to_owned()),
             labels: Some(labels),
-            // Not a label: a template's name may be longer than a label's value.
-            annotations: Some(text_map([("layby.dev/template", plan.template)])),
+            annotations: Some(text_map([(TEMPLATE_ANNOTATION, plan.template)])),
             ..Default::default()
         },
         ..Default::default()
     }
+}
+
+/// The labels of the pod security standard that the namespace enforces.
+pub(super) fn pod_security(plan: &Plan<'_>) -> BTreeMap<String, String> {
+    let standard = plan.run.security.as_str();
+    text_map([
+        ("pod-security.kubernetes.io/enforce", standard),
+        ("pod-security.kubernetes.io/warn", standard),
+    ])
 }
 
 pub(crate) fn service_account(plan: &Plan<'_>) -> ServiceAccount {
@@ -58,6 +65,7 @@ mod tests {
                     "labels": {
                         "layby.dev/installation": "prod",
                         "layby.dev/application": ID,
+                        "layby.dev/shard": "11",
                         "app.kubernetes.io/managed-by": "layby",
                         "name": ID,
                         "binder": "true",

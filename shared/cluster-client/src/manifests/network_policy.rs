@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Plan, text_map};
 
-const NAME: &str = "isolation";
+pub(super) const NAME: &str = "isolation";
 /// Kubernetes puts a namespace's own name on it under this label.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 const DNS_NAMESPACE: &str = "kube-system";

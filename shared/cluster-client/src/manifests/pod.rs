@@ -18,7 +18,7 @@ pub(crate) const POD: &str = "frontend-server";
 pub(crate) const CONTAINER: &str = "frontend-server";
 
 /// How long a container may take to end after it was told to, in seconds.
-const GRACE_SECONDS: i64 = 5;
+pub(super) const GRACE_SECONDS: i64 = 5;
 /// Readiness is asked for every second, given a second, and lost after three failures.
 const PROBE_SECONDS: i32 = 1;
 const PROBE_FAILURES: i32 = 3;
@@ -29,7 +29,7 @@ pub(crate) fn pod(plan: &Plan<'_>) -> Pod {
     let run = plan.run;
     let mut metadata = plan.metadata(POD);
     let labels = metadata.labels.get_or_insert_default();
-    labels.extend(text_map([("name", POD), ("id", plan.owner.application.as_str())]));
+    labels.extend(text_map([("name", POD), ("id", plan.owner.id.as_str())]));
     let image_name = run.image_name.as_deref().unwrap_or(plan.template);
     labels.extend(label_value(image_name).map(|value| ("templateName".to_owned(), value)));
     Pod {
@@ -65,7 +65,7 @@ fn container(plan: &Plan<'_>) -> Container {
         name: CONTAINER.to_owned(),
         image: Some(run.image.as_str().to_owned()),
         image_pull_policy: run.pull_policy.map(|policy| policy.as_str().to_owned()),
-        command: Some(fill_command(&run.command, plan.owner.application, run.port)),
+        command: Some(fill_command(&run.command, plan.owner.id, run.port)),
         env: Some(run.env.iter().map(variable).collect::<Vec<_>>()).filter(|env| !env.is_empty()),
         ports: Some(vec![ContainerPort {
             container_port: run.port.into(),
@@ -91,7 +91,7 @@ fn container(plan: &Plan<'_>) -> Container {
 }
 
 /// Without `runAsNonRoot` only where the template asks for `baseline` and leaves the user to the image, or chooses 0.
-fn security_context(run: &Workload) -> SecurityContext {
+pub(super) fn security_context(run: &Workload) -> SecurityContext {
     let (user, non_root) = match (run.run_as, run.security) {
         (RunAs::User(0), _) => (Some(0), None),
         (RunAs::User(user), _) => (Some(user.into()), Some(true)),
@@ -118,7 +118,7 @@ fn label((key, value): (&LabelKey, &LabelValue)) -> (String, String) {
     (key.to_string(), value.to_string())
 }
 
-fn toleration(toleration: &domain::Toleration) -> Toleration {
+pub(super) fn toleration(toleration: &domain::Toleration) -> Toleration {
     Toleration {
         key: toleration.key.as_ref().map(ToString::to_string),
         operator: toleration.operator.map(|operator| operator.as_str().to_owned()),
@@ -155,7 +155,7 @@ mod tests {
                 "metadata": {
                     "name": "frontend-server", "namespace": ID,
                     "labels": {
-                        "layby.dev/installation": "prod", "layby.dev/application": ID,
+                        "layby.dev/installation": "prod", "layby.dev/application": ID, "layby.dev/shard": "11",
                         "app.kubernetes.io/managed-by": "layby",
                         "name": "frontend-server", "id": ID, "templateName": "t",
                     },

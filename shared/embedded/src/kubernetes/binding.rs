@@ -23,7 +23,7 @@ impl Machine {
     /// Takes up a new pod: it waits for a node, or is on the one it names.
     pub(super) fn adopt_pod(&mut self, key: &Key, pod: &Value) {
         let uid = text(pod, "/metadata/uid").to_owned();
-        let (deciding, plan) = plan(pod);
+        let (deciding, plan) = plan(pod, "");
         let run = Run {
             uid: uid.clone(),
             key: key.clone(),
@@ -53,8 +53,16 @@ impl Machine {
         }
     }
 
+    /// Looks for nodes again for the pods that had none: a node has more room, or other rules.
+    pub(super) fn make_room(&mut self) {
+        let newer = std::mem::take(&mut self.waiting);
+        self.waiting = std::mem::take(&mut self.unschedulable);
+        self.waiting.extend(newer);
+        self.schedule_soon();
+    }
+
     /// Looks for nodes as soon as the machine ticks.
-    pub(super) fn schedule_soon(&mut self) {
+    fn schedule_soon(&mut self) {
         if !self.waiting.is_empty() && !self.scheduling {
             self.scheduling = true;
             self.timers.set(self.now, Timer::Schedule);
@@ -79,7 +87,7 @@ impl Machine {
                 }
                 Err(message) => {
                     self.report_unschedulable(&pod, &uid, &message);
-                    self.waiting.push(uid);
+                    self.unschedulable.push(uid);
                 }
             }
         }
@@ -119,6 +127,7 @@ impl Machine {
         let Some(pod) = self.objects.get(&key).map(Arc::clone) else {
             return;
         };
+        (run.deciding, run.plan) = plan(&pod, node);
         let mut bound = Value::clone(&pod);
         put(&mut bound, "/spec/nodeName", node);
         self.objects.write(key, bound);

@@ -16,6 +16,11 @@ use super::timers::Timer;
 
 /// How long a crashing container runs, and how long it is seen ended before what follows.
 const CRASH_STEP: SignedDuration = SignedDuration::from_secs(1);
+/// How long a container runs that does nothing.
+const FINISHING: SignedDuration = SignedDuration::from_millis(500);
+/// Exit code of a container that relapses, and after how many starts again it is well.
+const RELAPSE_CODE: u8 = 1;
+const WELL_AFTER: u32 = 3;
 /// How long a failed pull is shown as an error before it is shown as a back-off.
 const PULL_SHOWN: SignedDuration = SignedDuration::from_secs(2);
 /// Pause before another look for what a pod's containers refer to, or before another try to listen.
@@ -35,7 +40,7 @@ impl Machine {
         }
         let listened = matches!(run.stage, Stage::Serving | Stage::Ready);
         if listened != matches!(stage, Stage::Serving | Stage::Ready) {
-            self.listener_changes += 1;
+            self.listener_changes.insert(uid.to_owned());
         }
         if stage.is_terminal() {
             release(&mut self.used, run);
@@ -46,7 +51,7 @@ impl Machine {
             run.timer = Some(self.timers.set(at, Timer::Step(uid.to_owned())));
         }
         if run.stage.is_terminal() {
-            self.schedule_soon();
+            self.make_room();
         }
         self.show(uid);
     }
@@ -96,14 +101,23 @@ impl Machine {
                 }
                 self.fail_pull(uid, &pod);
             }
-            (Stage::Running, Plan::Serve(_) | Plan::Evict) => self.enter(uid, Stage::Serving, None),
+            (Stage::Running, Plan::Relapse(_)) if self.is_relapsing(uid) => self.crash(uid, &pod, RELAPSE_CODE, None),
+            (Stage::Running, Plan::Serve(_) | Plan::Evict | Plan::Relapse(_)) => self.enter(uid, Stage::Serving, None),
+            (Stage::Running, Plan::Finish) => self.crash(uid, &pod, 0, None),
             (Stage::Running, Plan::Crash(code, message)) => self.crash(uid, &pod, code, message),
-            (Stage::Serving, _) => self.listener_changes += 1,
+            (Stage::Serving, _) => drop(self.listener_changes.insert(uid.to_owned())),
             (Stage::Ready, Plan::Evict) => self.evict(uid, &pod),
+            (Stage::Ready, Plan::Relapse(_)) => self.crash(uid, &pod, RELAPSE_CODE, None),
             (Stage::Crashed, _) => self.after_crash(uid, &pod),
             (Stage::BackOff, _) => self.restart(uid),
             _ => {}
         }
+    }
+
+    /// Whether a container that relapses has been started again, and not yet often enough to be well.
+    fn is_relapsing(&self, uid: &str) -> bool {
+        let restarts = self.runs.get(uid).map_or(0, |run| run.restarts);
+        (1..WELL_AFTER).contains(&restarts)
     }
 
     fn image(&self, uid: &str, pod: &Value) -> String {
@@ -129,7 +143,8 @@ impl Machine {
                 return self.enter(uid, Stage::Refused(why), None);
             }
             Plan::Serve(after) => Some(after - now.duration_since(bound)),
-            Plan::Evict | Plan::Crash(..) => Some(CRASH_STEP),
+            Plan::Evict | Plan::Relapse(_) | Plan::Crash(..) => Some(CRASH_STEP),
+            Plan::Finish => Some(FINISHING),
             Plan::NeverReady => None,
         };
         self.record(
@@ -322,8 +337,8 @@ impl Machine {
             if let Some(timer) = run.timer.take() {
                 self.timers.cancel(timer);
             }
-            self.listener_changes += 1;
-            self.schedule_soon();
+            self.listener_changes.insert(uid.to_owned());
+            self.make_room();
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::json::{int, members};
 use super::kubelet::RETRY;
 use super::machine::Machine;
-use super::runs::Stage;
+use super::runs::{Run, Stage};
 use super::switches::Plan;
 
 /// From ready to evicted, for images that are evicted.
@@ -34,29 +34,38 @@ pub struct Listener {
 impl Machine {
     /// The ports that pods want open, in the order of their uids.
     pub fn listeners(&self) -> impl Iterator<Item = Listener> {
-        let wanted = self
-            .runs
-            .values()
-            .filter(|run| matches!(run.stage, Stage::Serving | Stage::Ready));
-        wanted.filter_map(|run| {
-            let pod = self.objects.get(&run.key)?;
-            let labels = members(pod, "/metadata/labels");
-            Some(Listener {
-                pod_uid: run.uid.clone(),
-                namespace: run.key.namespace.clone(),
-                pod: run.key.name.clone(),
-                labels: labels
-                    .map(|(name, value)| (name.clone(), value.as_str().unwrap_or("").to_owned()))
-                    .collect(),
-                address: run.address?,
-            })
-        })
+        self.runs.values().filter_map(|run| self.listener(run))
     }
 
-    /// A number that moves whenever [`Machine::listeners`] may have changed.
-    #[must_use]
-    pub fn listener_changes(&self) -> u64 {
-        self.listener_changes
+    /// The pods whose wish may have changed since this was asked last, by uid: the port that is to be open, or `None`
+    /// where none is. One that could not be opened is named again.
+    pub fn take_listener_changes(&mut self) -> Vec<(String, Option<Listener>)> {
+        let changed = std::mem::take(&mut self.listener_changes);
+        let wish = |uid: &String| self.listener(self.runs.get(uid)?);
+        changed
+            .into_iter()
+            .map(|uid| {
+                let wish = wish(&uid);
+                (uid, wish)
+            })
+            .collect()
+    }
+
+    fn listener(&self, run: &Run) -> Option<Listener> {
+        if !matches!(run.stage, Stage::Serving | Stage::Ready) {
+            return None;
+        }
+        let pod = self.objects.get(&run.key)?;
+        let labels = members(pod, "/metadata/labels");
+        Some(Listener {
+            pod_uid: run.uid.clone(),
+            namespace: run.key.namespace.clone(),
+            pod: run.key.name.clone(),
+            labels: labels
+                .map(|(name, value)| (name.clone(), value.as_str().unwrap_or("").to_owned()))
+                .collect(),
+            address: run.address?,
+        })
     }
 
     /// Says that a pod's port is open, which makes the pod Ready, or why it cannot be opened: the pod's status says so
@@ -69,7 +78,11 @@ impl Machine {
         match outcome {
             Ok(()) => {
                 run.problem = None;
-                let wake = (run.plan == Plan::Evict).then_some(EVICTED_AFTER);
+                let wake = match run.plan {
+                    Plan::Evict => Some(EVICTED_AFTER),
+                    Plan::Relapse(after) if run.restarts == 0 => Some(after),
+                    _ => None,
+                };
                 self.enter(pod_uid, Stage::Ready, wake);
             }
             Err(why) => {

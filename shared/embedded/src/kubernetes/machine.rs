@@ -56,13 +56,16 @@ pub struct Machine {
     pub(super) timers: Timers,
     /// Pods by uid.
     pub(super) runs: BTreeMap<String, Run>,
-    /// Uids of the pods without a node, oldest first.
+    /// Uids of the pods that no node has been looked for yet, oldest first.
     pub(super) waiting: Vec<String>,
+    /// Uids of the pods that no node had room for, oldest first. They wait until something about nodes changes.
+    pub(super) unschedulable: Vec<String>,
     pub(super) scheduling: bool,
     /// What the pods of each node use.
     pub(super) used: BTreeMap<String, Amounts>,
     pub(super) next_address: u32,
-    pub(super) listener_changes: u64,
+    /// Uids of the pods whose port may have to be opened or closed.
+    pub(super) listener_changes: BTreeSet<String>,
     pub(super) recorder: Recorder,
     /// Objects whose owners may be gone.
     pub(super) unowned: BTreeSet<Key>,
@@ -84,10 +87,11 @@ impl Machine {
             timers: Timers::default(),
             runs: BTreeMap::new(),
             waiting: Vec::new(),
+            unschedulable: Vec::new(),
             scheduling: false,
             used: BTreeMap::new(),
             next_address: config.first_address,
-            listener_changes: 0,
+            listener_changes: BTreeSet::new(),
             recorder: Recorder::default(),
             unowned: BTreeSet::new(),
             ending: BTreeMap::new(),

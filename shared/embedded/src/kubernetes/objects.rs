@@ -91,20 +91,25 @@ impl Objects {
             .take_while(move |(key, _)| key.id == id && (namespace.is_empty() || key.namespace == namespace))
     }
 
-    /// The objects of a kind as they were at a revision; `None` when that is forgotten.
-    pub(super) fn at(&self, revision: u64, id: KindId, namespace: &str) -> Option<BTreeMap<Key, Arc<Value>>> {
-        let changes = self.since(revision)?;
-        let mut objects: BTreeMap<Key, Arc<Value>> = self
-            .list(id, namespace)
-            .map(|(key, object)| (key.clone(), Arc::clone(object)))
-            .collect();
+    /// The objects of a kind as they were at a revision, in order; `None` when that is forgotten.
+    pub(super) fn at<'a>(
+        &'a self,
+        revision: u64,
+        id: KindId,
+        namespace: &'a str,
+    ) -> Option<Vec<(&'a Key, &'a Arc<Value>)>> {
         let here =
             |change: &&Change| change.key.id == id && (namespace.is_empty() || change.key.namespace == namespace);
-        for change in changes.rev().filter(here) {
-            match &change.before {
-                Some(before) => objects.insert(change.key.clone(), Arc::clone(before)),
-                None => objects.remove(&change.key),
-            };
+        // The first change since then tells how it was then.
+        let mut then: BTreeMap<&Key, Option<&Arc<Value>>> = BTreeMap::new();
+        for change in self.since(revision)?.rev().filter(here) {
+            then.insert(&change.key, change.before.as_ref());
+        }
+        let unchanged = self.list(id, namespace).filter(|(key, _)| !then.contains_key(key));
+        let mut objects: Vec<_> = unchanged.collect();
+        if !then.is_empty() {
+            objects.extend(then.into_iter().filter_map(|(key, object)| Some((key, object?))));
+            objects.sort_unstable_by_key(|(key, _)| *key);
         }
         Some(objects)
     }
@@ -229,7 +234,7 @@ mod tests {
         objects.write(key("a"), json!({"v": 2}));
         objects.remove(&key("b"));
         let then = objects.at(12, CONFIG_MAPS, "").unwrap();
-        let values: Vec<i64> = then.values().map(|object| object["v"].as_i64().unwrap()).collect();
+        let values: Vec<i64> = then.iter().map(|(_, object)| object["v"].as_i64().unwrap()).collect();
         assert_eq!(values, [1, 1]);
         assert_eq!(objects.at(14, CONFIG_MAPS, "n").unwrap().len(), 1);
         assert!(objects.at(9, CONFIG_MAPS, "").is_none());

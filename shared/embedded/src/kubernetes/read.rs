@@ -1,21 +1,19 @@
 //! GET of one object and of lists, in pages that show one revision.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::canonical::view;
-use super::json::cut;
+use super::json::members;
 use super::machine::Machine;
 use super::objects::Key;
 use super::request::{Call, Shape};
 use super::selectors::Selector;
-use super::status::{Refusal, json_response};
+use super::status::{Refusal, json_response, json_text};
 
 const TOO_OLD: &str = "The provided continue parameter is too old to display a consistent list result. You must start a new list \
                        without the continue parameter.";
@@ -66,14 +64,16 @@ impl Machine {
             namespace: token.after.1,
             name: token.after.2,
         });
-        let later: Vec<(Key, Arc<Value>)> = objects
-            .into_iter()
-            .filter(|(key, _)| after.as_ref().is_none_or(|after| key > after))
-            .filter(|(_, object)| selector.selects(object))
-            .collect();
-        let shown = limit.unwrap_or(later.len()).min(later.len());
+        let from = objects.partition_point(|(key, _)| after.as_ref().is_some_and(|after| *key <= after));
+        let mut later = objects[from..].iter().filter(|(_, object)| selector.selects(object));
+        let shown: Vec<_> = later.by_ref().take(limit.unwrap_or(usize::MAX)).collect();
+        // As the real server, which counts what is left only where nothing is selected.
+        let left = match selector.is_empty() {
+            true => later.count(),
+            false => later.take(1).count(),
+        };
         let mut metadata = json!({"resourceVersion": revision.to_string()});
-        if let Some((last, _)) = later[..shown].last().filter(|_| shown < later.len()) {
+        if let Some((last, _)) = shown.last().filter(|_| left > 0) {
             let after = (last.id, last.namespace.clone(), last.name.clone());
             metadata["continue"] = seal(&Continue {
                 v: "meta.k8s.io/v1".to_owned(),
@@ -82,19 +82,21 @@ impl Machine {
             })?
             .into();
             if selector.is_empty() {
-                metadata["remainingItemCount"] = (later.len() - shown).into();
+                metadata["remainingItemCount"] = left.into();
             }
         }
-        let items: Vec<Value> = later[..shown]
-            .iter()
-            .map(|(_, object)| listed(object, call.shape))
-            .collect();
         let (kind, api_version) = match call.shape {
             Shape::Whole => (format!("{}List", call.kind().kind), call.kind().api_version()),
             Shape::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
         };
-        let body = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items});
-        Ok(json_response(StatusCode::OK, &body))
+        let body = List {
+            kind,
+            api_version,
+            metadata,
+            items: shown.iter().map(|(_, object)| Listed(object, call.shape)).collect(),
+        };
+        let body = serde_json::to_string(&body).map_err(|error| Refusal::internal(error.to_string()))?;
+        Ok(json_text(StatusCode::OK, body))
     }
 
     /// The revision that a list is to show: the current one, unless exactly another is asked for.
@@ -114,14 +116,29 @@ impl Machine {
     }
 }
 
+/// A list, written without a copy of what is in it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct List<'a> {
+    kind: String,
+    api_version: String,
+    metadata: Value,
+    items: Vec<Listed<'a>>,
+}
+
 /// An object as lists show it: their items leave kind and version out.
-fn listed(object: &Value, shape: Shape) -> Value {
-    let mut item = view(object, shape);
-    if shape == Shape::Whole {
-        cut(&mut item, "/kind");
-        cut(&mut item, "/apiVersion");
+struct Listed<'a>(&'a Value, Shape);
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.1 {
+            Shape::Whole => {
+                let shown = |(name, _): &(&String, &Value)| !matches!(name.as_str(), "kind" | "apiVersion");
+                serializer.collect_map(members(self.0, "").filter(shown))
+            }
+            Shape::Metadata => view(self.0, self.1).serialize(serializer),
+        }
     }
-    item
 }
 
 fn continue_token(call: &Call<'_>) -> Result<Option<Continue>, Refusal> {

@@ -1,6 +1,6 @@
 //! Label and field selectors (apimachinery's `pkg/labels` and `pkg/fields`).
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::json::text;
 use super::registry::Kind;
@@ -41,9 +41,10 @@ impl Selector {
         Ok(Selector { labels, fields })
     }
 
-    /// Adds the requirement that the object has this name.
+    /// Whether the object meets all requirements.
     pub(super) fn selects(&self, object: &Value) -> bool {
-        self.labels.iter().all(|requirement| requirement.holds(object))
+        let labels = object["metadata"]["labels"].as_object();
+        self.labels.iter().all(|requirement| requirement.holds(labels))
             && self
                 .fields
                 .iter()
@@ -57,8 +58,8 @@ impl Selector {
 }
 
 impl Requirement {
-    fn holds(&self, object: &Value) -> bool {
-        let label = |key: &str| object["metadata"]["labels"][key].as_str();
+    fn holds(&self, labels: Option<&Map<String, Value>>) -> bool {
+        let label = |key: &str| labels?.get(key)?.as_str();
         let among =
             |key: &str, values: &[String]| label(key).is_some_and(|value| values.iter().any(|one| one == value));
         match self {

@@ -89,18 +89,11 @@ pub(super) struct Shared {
     clock: Clock,
     machine: Mutex<Machine>,
     /// The web servers of pods, by the pods' uids. Held while they are started and stopped.
-    servers: tokio::sync::Mutex<Servers>,
+    servers: tokio::sync::Mutex<BTreeMap<String, web::Server>>,
     /// The machine's revision, for watches.
     pub(super) revision: watch::Sender<u64>,
     /// Something may be due now.
     wake: Notify,
-}
-
-#[derive(Default)]
-struct Servers {
-    running: BTreeMap<String, web::Server>,
-    /// The machine's `listener_changes` that `running` agrees with.
-    seen: Option<u64>,
 }
 
 impl Kubernetes {
@@ -184,7 +177,7 @@ impl Kubernetes {
     /// Stops serving, ends watches and pods' web servers, and frees their ports.
     pub async fn stop(self) {
         drop(self.ticker);
-        let running = std::mem::take(&mut self.shared.servers.lock().await.running);
+        let running = std::mem::take(&mut *self.shared.servers.lock().await);
         for server in running.into_values() {
             server.stop().await;
         }
@@ -237,29 +230,24 @@ impl Shared {
     }
 
     /// Opens the ports that pods want and closes the others. Says whether anything was wanted anew.
-    async fn reconcile(&self, servers: &mut Servers) -> bool {
-        let (changes, wanted) = {
-            let machine = self.machine();
-            let changes = machine.listener_changes();
-            if servers.seen == Some(changes) {
-                return false;
-            }
-            let wanted: BTreeMap<String, Listener> =
-                machine.listeners().map(|one| (one.pod_uid.clone(), one)).collect();
-            (changes, wanted)
-        };
-        servers.seen = Some(changes);
-        servers.running.retain(|uid, _| wanted.contains_key(uid));
-        for (uid, listener) in wanted {
-            if servers.running.contains_key(&uid) {
+    async fn reconcile(&self, servers: &mut BTreeMap<String, web::Server>) -> bool {
+        let changes = self.machine().take_listener_changes();
+        let moved = !changes.is_empty();
+        for (uid, wanted) in changes {
+            let Some(listener) = wanted else {
+                servers.remove(&uid);
+                continue;
+            };
+            if servers.contains_key(&uid) {
                 continue;
             }
+            // This never waits for an address that needs no look-up, so that nobody is stopped between taking and doing.
             let outcome = web::Server::start(listener.address, page(&listener)).await;
-            let outcome = outcome.map(|server| drop(servers.running.insert(uid.clone(), server)));
+            let outcome = outcome.map(|server| drop(servers.insert(uid.clone(), server)));
             self.machine()
                 .listening((self.clock)(), &uid, outcome.map_err(|error| error.to_string()));
         }
-        true
+        moved
     }
 
     async fn serve(self: Arc<Self>, request: Request<Incoming>, connection: Connection) -> Response<Body> {

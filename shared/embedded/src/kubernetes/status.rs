@@ -294,7 +294,12 @@ pub(super) fn success(details: Option<Value>, code: Option<u16>) -> Value {
 
 /// An answer in JSON.
 pub(super) fn json_response(code: StatusCode, body: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
+    json_text(code, body.to_string())
+}
+
+/// An answer whose JSON is written already.
+pub(super) fn json_text(code: StatusCode, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = code;
     response
         .headers_mut()

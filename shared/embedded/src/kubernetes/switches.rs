@@ -7,8 +7,8 @@ use super::json::{flag, int, items, text};
 
 /// How long after it was given a node an ordinary pod accepts connections.
 const USUAL: SignedDuration = SignedDuration::from_secs(1);
-/// Longest wait that `slow-<n>s` may ask for, in seconds.
-const SLOW_MAX: u32 = 86_400;
+/// Longest wait that `slow-<n>s` and `dies-after-<n>s` may ask for, in seconds.
+const SECONDS_MAX: u32 = 86_400;
 /// Exit code of a crash loop that names none.
 const CRASH_CODE: u8 = 1;
 /// Exit code of a shell that may not run its command.
@@ -22,10 +22,14 @@ pub(super) enum Plan {
     Serve(SignedDuration),
     /// Listens, and is evicted a minute after it was ready.
     Evict,
+    /// Listens, ends so long after it was first ready, and again after each of its next starts, until it is well again.
+    Relapse(SignedDuration),
     /// Runs and listens on nothing.
     NeverReady,
     /// The image cannot be pulled.
     PullError,
+    /// Does nothing, successfully, and ends half a second after its start.
+    Finish,
     /// Ends soon after each start, with an exit code and perhaps last words in its termination log.
     Crash(u8, Option<&'static str>),
     /// Kubelet refuses to create it, for this reason.
@@ -34,21 +38,42 @@ pub(super) enum Plan {
 
 /// The container whose image decides what becomes of the pod (its index), and how.
 ///
-/// That is the first one with a switch; without one it is the first, which serves. The others simply run.
-pub(super) fn plan(pod: &Value) -> (usize, Plan) {
+/// That is the first one with a switch; without one it is the first, which serves. The others simply run. `node` is the
+/// pod's node, empty while it has none.
+pub(super) fn plan(pod: &Value, node: &str) -> (usize, Plan) {
     let containers = items(pod, "/spec/containers");
     let found = containers
         .iter()
         .enumerate()
-        .find_map(|(index, one)| Some((index, switch(pod, one)?)));
-    found.unwrap_or_else(|| {
+        .find_map(|(index, one)| Some((index, switch(pod, one, node)?)));
+    let (index, plan) = found.unwrap_or_else(|| {
         let refusal = containers.iter().find_map(|container| root_by_number(pod, container));
         (0, refusal.map_or(Plan::Serve(USUAL), Plan::Refused))
-    })
+    });
+    // What these do, the image's own program does: another one runs in its place.
+    let is_programs = matches!(
+        plan,
+        Plan::Serve(_) | Plan::Evict | Plan::Relapse(_) | Plan::NeverReady | Plan::Crash(..)
+    );
+    if is_programs && containers.get(index).is_some_and(|own| finishes(pod, own)) {
+        return (index, Plan::Finish);
+    }
+    (index, plan)
 }
 
-fn switch(pod: &Value, container: &Value) -> Option<Plan> {
+/// Whether a container runs `true`, once.
+fn finishes(pod: &Value, container: &Value) -> bool {
+    text(pod, "/spec/restartPolicy") == "Never" && container["command"] == serde_json::json!(["true"])
+}
+
+fn switch(pod: &Value, container: &Value, node: &str) -> Option<Plan> {
     let name = image_name(text(container, "/image"));
+    if name
+        .strip_prefix("pull-error-on-")
+        .is_some_and(|failing| failing == node)
+    {
+        return Some(Plan::PullError);
+    }
     Some(match name {
         "never-ready" => Plan::NeverReady,
         "pull-error" => Plan::PullError,
@@ -57,14 +82,18 @@ fn switch(pod: &Value, container: &Value) -> Option<Plan> {
         "crash-loop" => Plan::Crash(CRASH_CODE, None),
         _ => {
             let code = name.strip_prefix("crash-loop-").and_then(|code| code.parse().ok());
-            let slow = name.strip_prefix("slow-").and_then(|rest| rest.strip_suffix('s'));
-            let slow = slow
-                .and_then(|seconds| seconds.parse().ok())
-                .filter(|seconds: &u32| *seconds <= SLOW_MAX);
-            let slow = slow.map(|seconds| Plan::Serve(SignedDuration::from_secs(i64::from(seconds))));
-            return code.map(|code| Plan::Crash(code, None)).or(slow);
+            let code = code.map(|code| Plan::Crash(code, None));
+            return code
+                .or_else(|| seconds(name, "slow-").map(Plan::Serve))
+                .or_else(|| seconds(name, "dies-after-").map(Plan::Relapse));
         }
     })
+}
+
+/// The n of `<word><n>s`.
+fn seconds(name: &str, word: &str) -> Option<SignedDuration> {
+    let seconds: u32 = name.strip_prefix(word)?.strip_suffix('s')?.parse().ok()?;
+    (seconds <= SECONDS_MAX).then(|| SignedDuration::from_secs(i64::from(seconds)))
 }
 
 /// The last segment of an image's path, without tag and digest.
@@ -126,7 +155,7 @@ mod tests {
     use super::*;
 
     fn of(image: &str) -> Plan {
-        plan(&json!({"spec": {"containers": [{"name": "c", "image": image}]}})).1
+        plan(&json!({"spec": {"containers": [{"name": "c", "image": image}]}}), "").1
     }
 
     #[test]
@@ -137,6 +166,7 @@ mod tests {
         assert_eq!(of("x/crash-loop-137:latest"), Plan::Crash(137, None));
         assert_eq!(of("slow-30s"), Plan::Serve(SignedDuration::from_secs(30)));
         assert_eq!(of("evicted"), Plan::Evict);
+        assert_eq!(of("dies-after-90s"), Plan::Relapse(SignedDuration::from_secs(90)));
     }
 
     #[test]
@@ -157,7 +187,11 @@ mod tests {
     fn an_image_that_needs_root_fails_by_the_user_it_is_given() {
         let pod = |context: Value| {
             let container = json!({"name": "c", "image": "needs-root"});
-            plan(&json!({"spec": {"securityContext": context, "containers": [container]}})).1
+            plan(
+                &json!({"spec": {"securityContext": context, "containers": [container]}}),
+                "",
+            )
+            .1
         };
         assert_eq!(pod(json!({})), Plan::Serve(USUAL));
         assert!(matches!(pod(json!({"runAsNonRoot": true})), Plan::Refused(why) if why.contains("will run as root")));

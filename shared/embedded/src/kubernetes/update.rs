@@ -97,7 +97,7 @@ impl Machine {
             false => self.settle(Key::new(call.id, &call.namespace, &call.name), new),
         };
         if call.id == NODES && !unchanged {
-            self.schedule_soon();
+            self.make_room();
         }
         Ok(json_response(StatusCode::OK, &view(&stored, call.shape)))
     }

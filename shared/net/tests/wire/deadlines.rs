@@ -132,7 +132,8 @@ async fn concurrent_scopes_on_shared_clients_count_their_own() {
                 store: reads,
                 cluster: reads,
                 proxy: reads,
-                platform: 0
+                platform: 0,
+                outside: 0
             }
         );
     }

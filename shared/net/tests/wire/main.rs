@@ -8,6 +8,7 @@
 mod deadlines;
 mod exchange;
 mod faults;
+mod fetch;
 mod retries;
 mod server;
 mod trust;
@@ -29,6 +30,7 @@ fn settings(span: Duration) -> Settings {
         cluster: span,
         proxy: span,
         platform: span,
+        outside: span,
     };
     Settings { timeouts, faults: None }
 }

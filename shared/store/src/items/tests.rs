@@ -1,6 +1,6 @@
 //! What rows look like, what they cost and that they read back.
 
-use domain::{ApplicationId, Cell, CellName, TemplateName};
+use domain::{ApplicationId, Cell, CellName, Outcome, Reason, TemplateName};
 
 use super::*;
 use crate::schema::TABLE;
@@ -36,30 +36,53 @@ fn application() -> Application {
     )
 }
 
+fn ready_spare() -> Application {
+    Application {
+        state: State::Running {
+            namespace_uid: "u".to_owned(),
+            deployed_at: look().now,
+        },
+        spare: true,
+        ..application()
+    }
+}
+
+fn due() -> Standing {
+    Standing::Due {
+        at: look().now,
+        since: look().now,
+        attempt: 0,
+    }
+}
+
 fn text<'a>(item: &'a Item, attribute: &str) -> &'a str {
     item[attribute].as_s().unwrap()
 }
 
 #[test]
 fn every_attribute_of_the_definition_is_one_that_applications_have() {
-    let standing = Standing::Due {
-        at: look().now,
-        since: look().now,
-        attempt: 0,
-    };
-    let live = encode(&ApplicationItem::new(&application(), standing, 1, &look())).unwrap();
+    let live = encode(&ApplicationItem::new(&application(), due(), 1, &look())).unwrap();
     let past = encode(&ApplicationItem::new(&application(), Standing::Past, 2, &look())).unwrap();
+    let spare = encode(&ApplicationItem::new(&ready_spare(), due(), 1, &look())).unwrap();
+    let held = encode(&ApplicationItem::new(
+        &application().held(look().now),
+        due(),
+        1,
+        &look(),
+    ))
+    .unwrap();
     for key in [TABLE.partition_key, TABLE.sort_key] {
         assert!(live[key].is_s());
     }
     for index in TABLE.indexes {
-        assert!(
-            live[index.partition_key].is_s() && live[index.sort_key].is_s(),
-            "{}",
-            index.name
-        );
+        let is_in = |item: &&Item| item.contains_key(index.partition_key) && item.contains_key(index.sort_key);
+        let inside: Vec<&Item> = [&live, &spare, &held].into_iter().filter(is_in).collect();
         for attribute in index.projected {
-            assert!(live.contains_key(*attribute), "{attribute}");
+            assert!(
+                inside.iter().any(|item| item.contains_key(*attribute)),
+                "{}: {attribute}",
+                index.name
+            );
         }
     }
     assert!(past[TABLE.time_to_live].is_n() && !live.contains_key(TABLE.time_to_live));
@@ -69,6 +92,29 @@ fn every_attribute_of_the_definition_is_one_that_applications_have() {
     assert_eq!(text(&past, "list_part"), "APP#t#past");
     assert_eq!(text(&past, "day_part"), "APP#2026-11-21#00");
     assert_eq!(text(&live, "due_part"), "DUE#app@home#07");
+}
+
+#[test]
+fn a_spare_is_listed_beside_its_like_alone_and_picked_while_it_is_ready() {
+    let ready = encode(&ApplicationItem::new(&ready_spare(), due(), 1, &look())).unwrap();
+    let revision = keys::revision(&template().workload);
+    assert_eq!(text(&ready, "list_part"), "SPARE#t");
+    assert_eq!(text(&ready, "pick_part"), format!("SPARE#home#t#{revision}"));
+    assert_eq!(text(&ready, "pick_key"), ready_spare().id.as_str());
+    assert!(!ready.contains_key("day_part") && ready["spare"].is_bool());
+
+    let tombstone = ready_spare().entombed(Outcome::Deleted, Reason::SpareNotNeeded, look().now);
+    let ending = encode(&ApplicationItem::new(&tombstone, due(), 1, &look())).unwrap();
+    assert_eq!(text(&ending, "list_part"), "SPARE#t");
+    assert!(!ending.contains_key("pick_part"));
+    let ended = encode(&ApplicationItem::new(&tombstone, Standing::Past, 1, &look())).unwrap();
+    let places = ["list_part", "day_part", "pick_part", "due_part"];
+    assert!(!places.iter().any(|part| ended.contains_key(*part)));
+
+    let claimed = ready_spare().claimed(&template(), None, None, look().now).unwrap();
+    let claimed = encode(&ApplicationItem::new(&claimed, due(), 1, &look())).unwrap();
+    assert_eq!(text(&claimed, "list_part"), "APP#t#live");
+    assert!(claimed.contains_key("day_part") && !claimed.contains_key("pick_part") && !claimed.contains_key("spare"));
 }
 
 #[test]
@@ -88,7 +134,8 @@ fn rows_read_back_as_they_were_written() {
             version: u64::MAX,
             due_at: Some(look().now),
             due_since: Some(since),
-            attempt: 2
+            attempt: 2,
+            by: look().by,
         }
     );
     let item = encode(&TemplateItem::new(template(), look().now, 1, &look())).unwrap();

@@ -74,6 +74,8 @@ fn after_a_rotation_old_texts_and_tokens_hold_until_their_key_goes() {
     let (sealed, token) = (before.seal("p", &[], b"secret", NONCE), before.token("stop", "id"));
     assert_eq!(during.open("p", &[], &sealed), Ok(b"secret".to_vec()));
     assert!(during.token_matches("stop", "id", &token));
+    let both: Vec<String> = during.tokens("stop", "id").collect();
+    assert_eq!(both, [during.token("stop", "id"), token.clone()]);
     assert_eq!(after.open("p", &[], &sealed), Err(Unsealable));
     assert!(!after.token_matches("stop", "id", &token));
 

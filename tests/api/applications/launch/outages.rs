@@ -4,6 +4,8 @@ use net::Peer;
 use serde_json::{Value, json};
 use tests::App;
 
+use super::super::{apart, said};
+
 const CLUSTER: &str = "The cluster cannot be reached at the moment; the launch goes on by itself when it can.";
 const PROXY: &str = "The route proxy cannot be reached at the moment; this goes on by itself when it can.";
 
@@ -31,7 +33,8 @@ async fn without_the_cluster_a_launch_is_pending_says_why_and_goes_on_by_itself(
         let expected = json!({
             "id": launched.id, "template-name": "notebook", "status": "pending", "phase": "waiting", "reason": CLUSTER,
         });
-        assert_eq!(app.read(&launched).await, expected);
+        let happened = said(&[("launched", "Launched."), ("waits", CLUSTER)]);
+        assert_eq!(apart(app.read(&launched).await), (expected, happened));
         app.outages().end(Peer::Cluster);
         app.read_until(&launched, "deployed").await;
     })
@@ -55,7 +58,9 @@ async fn without_the_route_proxy_a_launch_waits_says_why_and_goes_on_by_itself()
         let expected = json!({
             "id": launched.id, "template-name": "notebook", "status": "deploying", "phase": "starting", "reason": PROXY,
         });
+        let (seen, happened) = apart(seen);
         assert_eq!(seen, expected);
+        assert_eq!(happened.last(), Some(&("waits".to_owned(), PROXY.to_owned())));
         app.outages().end(Peer::Proxy);
         app.read_until(&launched, "deployed").await;
     })

@@ -61,6 +61,25 @@ impl Stage {
         assert_eq!(seen, wanted, "{all}");
     }
 
+    pub(super) async fn expect_pool(&self, name: &str, fields: &[(String, String)]) {
+        self.is_pool(name, fields).await.unwrap_or_else(|seen| panic!("{seen}"));
+    }
+
+    /// # Errors
+    /// The pool as it is, when something is otherwise.
+    pub(super) async fn is_pool(&self, name: &str, fields: &[(String, String)]) -> Result<(), Value> {
+        let installation = self.installation();
+        let seen = installation
+            .get(&format!("/pools/{name}"))
+            .key(installation.admin())
+            .await;
+        let seen = seen.expect(200);
+        let is_so = |(field, wanted): &(String, String)| {
+            serde_json::from_str::<Value>(wanted).is_ok_and(|wanted| seen[field] == wanted)
+        };
+        if fields.iter().all(is_so) { Ok(()) } else { Err(seen) }
+    }
+
     pub(super) async fn gone(&self, name: &str) {
         let id = &self.one(name).id;
         let seen = self.listed(name).await;

@@ -85,6 +85,39 @@ fn pages_show_one_revision_whatever_happens_between_them() {
 }
 
 #[test]
+fn pods_of_one_shard_are_listed_over_all_namespaces_page_by_page() {
+    let mut cluster = Cluster::new();
+    for number in 0..24 {
+        let namespace = format!("n{number:02}");
+        cluster.namespace(&namespace);
+        let labels = json!({"owner": if number % 6 == 1 { "b" } else { "a" }, "shard": (number % 3).to_string()});
+        let body = json!({"metadata": {"name": "p", "labels": labels},
+            "spec": {"containers": [{"name": "c", "image": "web"}]}});
+        assert_eq!(
+            cluster.post(&format!("/api/v1/namespaces/{namespace}/pods"), body).0,
+            201
+        );
+    }
+    let path = "/api/v1/pods?labelSelector=owner%3Da%2Cshard%3D1&limit=3";
+    let places = |page: &Value| -> Vec<String> {
+        let items = page["items"].as_array().unwrap();
+        items
+            .iter()
+            .map(|item| item["metadata"]["namespace"].to_string())
+            .collect()
+    };
+    let (_, first) = cluster.get(path);
+    assert_eq!(places(&first), ["\"n04\"", "\"n10\"", "\"n16\""]);
+    assert_eq!(first["metadata"]["remainingItemCount"], Value::Null);
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    let (_, second) = cluster.get(&format!("{path}&continue={token}"));
+    assert_eq!(
+        (places(&second), &second["metadata"]["continue"]),
+        (vec!["\"n22\"".to_owned()], &Value::Null)
+    );
+}
+
+#[test]
 fn a_page_of_a_forgotten_revision_is_gone() {
     let mut cluster = with_maps();
     let path = "/api/v1/namespaces/n/configmaps";

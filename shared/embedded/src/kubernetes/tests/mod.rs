@@ -4,6 +4,7 @@ mod admission;
 mod api;
 mod deletion;
 mod lists;
+mod nodes;
 mod pods;
 mod shell;
 mod updates;

@@ -98,9 +98,10 @@ fn a_pod_is_not_ready_before_its_port_is_open_and_says_why() {
         cluster.seen("p")["status"]["message"],
         "cannot listen on 127.64.0.1:8888: address in use"
     );
-    let changes = cluster.machine.listener_changes();
+    cluster.machine.take_listener_changes();
     cluster.pass(2.0);
-    assert_ne!(cluster.machine.listener_changes(), changes);
+    let again = cluster.machine.take_listener_changes();
+    assert_eq!(again.iter().map(|(pod, _)| pod).collect::<Vec<_>>(), [&uid]);
     cluster.machine.listening(cluster.now, &uid, Ok(()));
     let pod = cluster.seen("p");
     assert_eq!(
@@ -208,6 +209,59 @@ fn pull_error_goes_between_the_error_and_the_back_off() {
         status["message"],
         "container \"c\" in pod \"p\" is waiting to start: trying and failing to pull image"
     );
+}
+
+#[test]
+fn pull_error_on_a_node_fails_there_alone() {
+    let mut cluster = cluster();
+    for node in ["embedded-1", "embedded-2"] {
+        cluster.pod(node, "x/pull-error-on-embedded-2:v1", json!({"nodeName": node}));
+    }
+    cluster.pass(2.0);
+    assert_eq!(condition(&cluster.seen("embedded-1"), "Ready").0, "True");
+    let failing = cluster.seen("embedded-2");
+    let status = first(&failing);
+    assert_eq!(
+        (&status["state"]["waiting"]["reason"], &status["imageID"]),
+        (&json!("ErrImagePull"), &json!(""))
+    );
+}
+
+#[test]
+fn a_pod_that_only_runs_true_succeeds_and_tells_the_images_id() {
+    let mut cluster = cluster();
+    let runs_true = |image: &str| {
+        let container = json!({"name": "c", "image": image, "command": ["true"]});
+        json!({"restartPolicy": "Never", "nodeName": "embedded-2", "containers": [container]})
+    };
+    for (name, image) in [
+        ("p", "web:1"),
+        ("q", "crash-loop"),
+        ("r", "never-ready"),
+        ("s", "pull-error"),
+    ] {
+        cluster.pod(name, image, runs_true(image));
+    }
+    cluster.pass(0.7);
+    assert_eq!(cluster.seen("p")["status"]["phase"], "Running");
+    cluster.pass(0.4);
+    for name in ["p", "q", "r"] {
+        let pod = cluster.seen(name);
+        let status = first(&pod);
+        assert_eq!(
+            (&pod["status"]["phase"], &status["state"]["terminated"]["exitCode"]),
+            (&json!("Succeeded"), &json!(0)),
+            "{name}"
+        );
+        assert!(status["imageID"].as_str().unwrap().starts_with("sha256:"), "{name}");
+    }
+    cluster.pass(60.0);
+    let pod = cluster.seen("s");
+    assert_eq!(
+        (&pod["status"]["phase"], &first(&pod)["imageID"]),
+        (&json!("Pending"), &json!(""))
+    );
+    assert_eq!(cluster.machine.listeners().count(), 0);
 }
 
 #[test]
@@ -320,6 +374,29 @@ fn evicted_fails_a_minute_after_it_was_ready() {
         ("False", 0)
     );
     assert_eq!(first(&pod)["state"]["terminated"]["exitCode"], 137);
+}
+
+#[test]
+fn one_that_dies_after_a_while_crashes_for_half_a_minute_and_serves_again() {
+    let mut cluster = cluster();
+    cluster.pod("p", "dies-after-90s", json!({}));
+    cluster.pass(60.0);
+    let address = cluster.seen("p")["status"]["podIP"].clone();
+    cluster.pass(35.0);
+    let sick = cluster.seen("p");
+    assert_eq!(
+        (condition(&sick, "Ready").0, &first(&sick)["state"]["waiting"]["reason"]),
+        ("False", &json!("CrashLoopBackOff"))
+    );
+    cluster.pass(60.0);
+    let well = cluster.seen("p");
+    assert_eq!(
+        (condition(&well, "Ready").0, &first(&well)["restartCount"]),
+        ("True", &json!(3))
+    );
+    assert_eq!(well["status"]["podIP"], address, "a restart keeps the pod's address");
+    cluster.pass(600.0);
+    assert_eq!(condition(&cluster.seen("p"), "Ready").0, "True");
 }
 
 #[test]

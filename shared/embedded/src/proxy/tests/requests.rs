@@ -161,3 +161,24 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     }
     text
 }
+
+#[tokio::test]
+async fn a_route_whose_target_is_the_discard_port_is_out_of_reach_and_keeps_what_was_posted() {
+    let stage = stage().await;
+    let posted = json!({"target": "http://127.0.0.1:9", "layby": "prod"});
+    assert_eq!(
+        stage.api("POST", "/api/routes/layby/prod", posted.clone()).await.status,
+        201
+    );
+    let answer = stage.ask(Method::GET, "/layby/prod", "").await;
+    assert_eq!(answer.status, 503);
+    let shown = stage.api("GET", "/api/routes/layby/prod", Value::Null).await;
+    let shown: Value = shown.text.parse().unwrap();
+    assert_eq!(
+        (&shown["target"], &shown["layby"]),
+        (&posted["target"], &posted["layby"])
+    );
+    let table = stage.api("GET", "/api/routes", Value::Null).await;
+    assert_eq!(table.text.parse::<Value>().unwrap(), json!({"/layby/prod": shown}));
+    stage.proxy.stop().await;
+}

@@ -1,18 +1,10 @@
-//! Templates, API keys, and the table itself.
+//! Templates, and the table itself.
 
-use domain::{KeyName, KeyRecord, Scope, Template};
+use domain::Template;
 use net::Fault;
 use store::schema::TABLE;
 
 use crate::support::*;
-
-fn key(name: &str) -> KeyRecord {
-    KeyRecord {
-        name: KeyName::parse(name).unwrap(),
-        scopes: [Scope::Apps, Scope::Admin].into(),
-        expires_at: Some(after(60)),
-    }
-}
 
 #[tokio::test]
 async fn ap02_a_template_reads_back_and_remembers_when_it_was_first_written() {
@@ -101,49 +93,6 @@ async fn a_deleted_template_is_gone_and_deleting_it_again_says_so() {
         assert!(table.store.delete_template(&name("t")).await.unwrap());
         assert!(!table.store.delete_template(&name("t")).await.unwrap());
         assert_eq!(table.store.templates(10, None).await.unwrap().items, []);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn ap14_a_key_is_found_by_its_digest_alone_and_its_name_is_taken() {
-    bounded(async {
-        let table = Table::new().await;
-        assert!(table.store.put_key("aa", &key("ci"), &look(now(), "a")).await.unwrap());
-        assert_eq!(table.store.key("aa").await.unwrap(), Some(key("ci")));
-        assert_eq!(table.store.key("ci").await.unwrap(), None);
-        assert!(table.store.put_key("aa", &key("ci"), &look(now(), "b")).await.unwrap());
-        assert!(!table.store.put_key("bb", &key("ci"), &look(now(), "c")).await.unwrap());
-        assert!(
-            !table
-                .store
-                .put_key("aa", &key("other"), &look(now(), "d"))
-                .await
-                .unwrap()
-        );
-        assert_eq!(table.store.key("bb").await.unwrap(), None);
-        assert_eq!(
-            table.kinds().await,
-            [("key".to_owned(), 1), ("key_name".to_owned(), 1)].into()
-        );
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn ap14_of_many_keys_that_want_one_name_one_gets_it() {
-    bounded(async {
-        let table = Table::new().await;
-        let digests: Vec<_> = (0..64)
-            .map(|n| (format!("{n:064x}"), look(now(), &format!("k/{n}"))))
-            .collect();
-        let wanted = key("ci");
-        let puts = digests
-            .iter()
-            .map(|(digest, look)| table.store.put_key(digest, &wanted, look));
-        let got = futures::future::join_all(puts).await;
-        assert_eq!(got.iter().filter(|got| *got.as_ref().unwrap()).count(), 1);
-        assert_eq!(table.kinds().await["key"], 1);
     })
     .await;
 }

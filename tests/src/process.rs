@@ -10,14 +10,32 @@ use gateway::{Clock, Config, Edge, Entropy, Incoming, Mounted, Opening, Route, R
 use http::{Method, Request, Response};
 use net::{Fault, Faults, Net, Peer, Settings};
 use serde_json::Value;
-use tests::App;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How long a run of the reaper may take.
-const RUN_MAX: Duration = Duration::from_secs(60);
+use crate::{App, in_time};
+
+/// How long a run of the reaper may take: on a busy machine much longer than a test of a few applications may.
+pub const RUN_MAX: Duration = Duration::from_secs(240);
 /// Longer than any test: a call of a process that is dead already.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
+/// Of a thread on which futures nest deeply, in bytes.
+const STACK: usize = 16 << 20;
+
+/// Does `work`, for at most [`crate::TEST_MAX`], on a stack of its own: without optimisation the nested futures of a
+/// process need more than a test's thread has.
+///
+/// # Panics
+/// As `work` does.
+pub fn on_a_large_stack(work: impl Future<Output = ()> + Send + 'static) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let run = move || runtime.block_on(in_time(work));
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(run).unwrap();
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
 
 /// What happens to a process, by the number of a call. Reads of the due index are not numbered: dying there is dying
 /// before the next call.
@@ -93,37 +111,38 @@ pub struct Process {
 impl Process {
     /// A process with this fate.
     pub async fn start(app: &App, fate: Fate) -> Self {
+        Self::amid(app, fate, Settings::default()).await
+    }
+
+    /// A process with this fate, to whose calls besides happens what `settings` say.
+    pub async fn amid(app: &App, fate: Fate, settings: Settings) -> Self {
+        Self::open(app, app.adapter().config(), fate, settings).await
+    }
+
+    /// A process that is told something else than the others, or to whose calls something else happens.
+    pub async fn other(app: &App, config: Config, faults: Faults) -> Self {
+        let settings = Settings {
+            faults: Some(faults),
+            ..Settings::default()
+        };
+        Self::open(app, config, Fate::Lives, settings).await
+    }
+
+    async fn open(app: &App, config: Config, fate: Fate, settings: Settings) -> Self {
         let wire = Arc::new(Wire {
             fate,
             calls: Mutex::default(),
             dead: AtomicBool::new(false),
             died: Notify::new(),
         });
-        let line = Arc::clone(&wire);
-        let faults: Faults = Arc::new(move |peer, request| line.fault(peer, request));
-        Self::open(app, app.adapter().config(), faults, wire).await
-    }
-
-    /// A process that is told something else than the others, or to whose calls something else happens.
-    pub async fn other(app: &App, config: Config, faults: Faults) -> Self {
-        let wire = Arc::new(Wire {
-            fate: Fate::Lives,
-            calls: Mutex::default(),
-            dead: AtomicBool::new(false),
-            died: Notify::new(),
+        let (line, besides) = (Arc::clone(&wire), settings.faults.clone());
+        let faults: Faults = Arc::new(move |peer, request| match (line.fault(peer, request), &besides) {
+            (Fault::Pass, Some(besides)) => besides(peer, request),
+            (fault, _) => fault,
         });
-        let line = Arc::clone(&wire);
-        let counted: Faults = Arc::new(move |peer, request| {
-            line.fault(peer, request);
-            faults(peer, request)
-        });
-        Self::open(app, config, counted, wire).await
-    }
-
-    async fn open(app: &App, config: Config, faults: Faults, wire: Arc<Wire>) -> Self {
         let settings = Settings {
             faults: Some(faults),
-            ..Settings::default()
+            ..settings
         };
         let clock: Clock = app.adapter().clock();
         let opening = Opening {
@@ -178,10 +197,20 @@ impl Process {
     }
 
     /// Runs the reaper once and gives its report.
-    #[expect(clippy::disallowed_methods, reason = "a run's deadline is mechanical time")]
     pub async fn reap(&self) -> Option<Value> {
+        self.reap_asked(&Value::Null).await
+    }
+
+    /// Runs the reaper once with this event and gives its report.
+    #[expect(clippy::disallowed_methods, reason = "a run's deadline is mechanical time")]
+    pub async fn reap_asked(&self, event: &Value) -> Option<Value> {
+        let event = if event.is_null() {
+            Bytes::new()
+        } else {
+            Bytes::from(event.to_string())
+        };
         let deadline = Instant::now() + RUN_MAX;
-        let run = Incoming::scheduled(Bytes::new(), self.edge.request_id(), deadline);
+        let run = Incoming::scheduled(event, self.edge.request_id(), deadline);
         let answer = self.unless_dead(Box::pin(self.reaper.answer(run))).await?;
         Some(serde_json::from_slice(answer.body()).unwrap())
     }

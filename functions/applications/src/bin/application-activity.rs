@@ -1,0 +1,5 @@
+//! The function `application-activity`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&applications::ACTIVITY)
+}

@@ -1,0 +1,5 @@
+//! The function `application-logs`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&applications::LOGS)
+}

@@ -1,0 +1,66 @@
+//! What an application's container wrote.
+
+use bytes::Bytes;
+use domain::limits::{LOG_BYTES_MAX, PORT_DEFAULT};
+use domain::{Application, PodState};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::LogParams;
+
+use crate::manifests::{CONTAINER, POD};
+use crate::objects::Log;
+use crate::pod_state::pod_state;
+use crate::{Cluster, Error};
+
+/// What there is of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Logs {
+    /// The end of what the container wrote.
+    Written {
+        /// At most [`LOG_BYTES_MAX`] bytes, as they were written.
+        bytes: Bytes,
+        /// Whether there was more before them than was kept.
+        is_cut: bool,
+    },
+    /// The container has not run yet; its pod is like this.
+    NotStarted(PodState),
+    /// The container did not run before: it was not started again.
+    NoPrevious,
+    /// There is no pod of the application.
+    NoPod,
+}
+
+impl Cluster {
+    /// The last `tail` lines of the log of the application's container, or of its run before this one where `previous`
+    /// says so: two reads. Somebody else's pod is none of the application.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn logs(&self, application: &Application, tail: u32, previous: bool) -> Result<Logs, Error> {
+        self.verify().await?;
+        let id = &application.id;
+        let pod: Option<Pod> = self.objects().get(Some(id.as_str()), POD).await?;
+        let Some(pod) = pod.filter(|pod| self.owner(id).owns(pod)) else {
+            return Ok(Logs::NoPod);
+        };
+        let not_started = || {
+            let port = application.run.as_ref().map_or(PORT_DEFAULT, |run| run.port);
+            Logs::NotStarted(pod_state(&pod, port))
+        };
+        let params = LogParams {
+            container: Some(CONTAINER.to_owned()),
+            tail_lines: Some(tail.into()),
+            previous,
+            ..Default::default()
+        };
+        let log = self.objects().log(id.as_str(), POD, &params, LOG_BYTES_MAX).await?;
+        // Of a pod without a node the cluster gives an empty log, or none.
+        let has_node = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+        Ok(match log {
+            Log::End { bytes, .. } if bytes.is_empty() && !has_node => not_started(),
+            Log::End { bytes, is_cut } => Logs::Written { bytes, is_cut },
+            Log::NotYet if previous && has_node => Logs::NoPrevious,
+            Log::NotYet => not_started(),
+            Log::NoPod => Logs::NoPod,
+        })
+    }
+}

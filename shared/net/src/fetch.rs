@@ -1,0 +1,66 @@
+//! Guarded fetches: requests to addresses that somebody wrote down, or that a caller named.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::client::Take;
+use crate::connector::Pool;
+use crate::guard::Guard;
+use crate::{Client, DEFAULT_SPAN, Error, Peer, Scope, Settings, within};
+
+/// What holds for every request of one [`Fetch`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchRules {
+    /// How long one fetch may take in all, retries included; the current [`Scope`] may end it earlier.
+    pub span: Duration,
+    /// The most bytes of an answer's body: a longer one is [`Error::TooLarge`].
+    pub largest_body: usize,
+    /// Hosts as URLs write them, without a port, that may have inward addresses: those that the operator chose, never
+    /// those that a request named.
+    pub exempt_hosts: BTreeSet<String>,
+}
+
+/// Fetches under [`FetchRules`], counted as [`Peer::Outside`]. Cloning is cheap and shares the connections.
+///
+/// A host that is, or resolves to, an address which is not of the public internet is refused, and connections are made
+/// to the addresses that were checked. Redirects are not followed: they are answers like every other.
+#[derive(Clone)]
+pub struct Fetch {
+    client: Client,
+    guard: Guard,
+    rules: Arc<FetchRules>,
+}
+
+impl Fetch {
+    pub(crate) fn new(pool: Pool, guard: Guard, rules: FetchRules, settings: &Arc<Settings>) -> Fetch {
+        Fetch {
+            client: Client::new(Peer::Outside, pool, settings),
+            guard,
+            rules: Arc::new(rules),
+        }
+    }
+
+    /// Sends `request` with the usual retries, and gives the last answer, whatever its status.
+    ///
+    /// # Errors
+    /// [`Error::Guarded`] names the rule that refused; otherwise as [`Client::send`].
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+        self.guard.check(request.uri()).map_err(Error::Guarded)?;
+        let scope = Scope::current().unwrap_or_else(|| Scope::lasting(DEFAULT_SPAN));
+        let take = Take::Whole(self.rules.largest_body);
+        within(scope.at_most(self.rules.span), self.client.send_taking(request, take)).await
+    }
+}
+
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch")
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}

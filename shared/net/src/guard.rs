@@ -1,0 +1,288 @@
+//! Which addresses a guarded fetch may connect to.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::Uri;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use tower::Service;
+
+use crate::error::{LONGEST_CHAIN, Source};
+
+/// IPv4 ranges that are not the public internet, by address and length of the prefix.
+/// <https://www.iana.org/assignments/iana-ipv4-special-registry>
+const INWARD_V4: [(Ipv4Addr, u32, &str); 17] = [
+    (Ipv4Addr::new(0, 0, 0, 0), 8, "unspecified"),
+    (Ipv4Addr::new(10, 0, 0, 0), 8, "private"),
+    (Ipv4Addr::new(100, 64, 0, 0), 10, "carrier-grade NAT"),
+    (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback"),
+    (Ipv4Addr::new(168, 63, 129, 16), 32, "metadata"),
+    (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local or metadata"),
+    (Ipv4Addr::new(172, 16, 0, 0), 12, "private"),
+    (Ipv4Addr::new(192, 0, 0, 0), 24, "reserved"),
+    (Ipv4Addr::new(192, 0, 2, 0), 24, "documentation"),
+    (Ipv4Addr::new(192, 88, 99, 0), 24, "reserved"),
+    (Ipv4Addr::new(192, 168, 0, 0), 16, "private"),
+    (Ipv4Addr::new(198, 18, 0, 0), 15, "benchmark"),
+    (Ipv4Addr::new(198, 51, 100, 0), 24, "documentation"),
+    (Ipv4Addr::new(203, 0, 113, 0), 24, "documentation"),
+    (Ipv4Addr::new(224, 0, 0, 0), 4, "multicast"),
+    (Ipv4Addr::new(255, 255, 255, 255), 32, "broadcast"),
+    (Ipv4Addr::new(240, 0, 0, 0), 4, "reserved"),
+];
+
+/// IPv6 ranges that are not the public internet. The last one is everything but global unicast, 2000::/3.
+/// <https://www.iana.org/assignments/iana-ipv6-special-registry>
+const INWARD_V6: [(Ipv6Addr, u32, &str); 13] = [
+    (Ipv6Addr::UNSPECIFIED, 128, "unspecified"),
+    (Ipv6Addr::LOCALHOST, 128, "loopback"),
+    (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10, "link-local"),
+    (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10, "site-local"),
+    (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, "unique local"),
+    (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8, "multicast"),
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, "reserved"),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32, "documentation"),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, "6to4"),
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, "documentation"),
+    (Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 0), 3, "reserved"),
+    (Ipv6Addr::new(0x4000, 0, 0, 0, 0, 0, 0, 0), 2, "reserved"),
+    (Ipv6Addr::new(0x8000, 0, 0, 0, 0, 0, 0, 0), 1, "reserved"),
+];
+
+/// The prefix under which NAT64 shows IPv4 addresses (RFC 6052).
+const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
+
+/// The rule of a guarded fetch that refused it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rule {
+    /// The host is, or resolves to, an address that is not of the public internet.
+    #[error("its host has a {0} address, which is not of the public internet")]
+    InwardAddress(
+        /// What kind of address, in a word.
+        &'static str,
+    ),
+}
+
+impl Rule {
+    /// The rule among `error` and its sources, where it was one that refused.
+    pub(crate) fn among(error: &(dyn std::error::Error + 'static)) -> Option<Rule> {
+        std::iter::successors(Some(error), |&error| error.source())
+            .take(LONGEST_CHAIN)
+            .find_map(|error| error.downcast_ref().copied())
+    }
+}
+
+/// What kind of inward address this is; nothing for one of the public internet.
+fn inward(address: IpAddr) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(address) => inward_v4(address),
+        IpAddr::V6(address) => match embedded_v4(address) {
+            Some(embedded) => inward_v4(embedded),
+            None => inward_v6(address),
+        },
+    }
+}
+
+fn inward_v4(address: Ipv4Addr) -> Option<&'static str> {
+    let within = |net: Ipv4Addr, length: u32| (address.to_bits() ^ net.to_bits()) >> (32 - length) == 0;
+    let found = INWARD_V4.iter().find(|(net, length, _)| within(*net, *length));
+    found.map(|(_, _, kind)| *kind)
+}
+
+fn inward_v6(address: Ipv6Addr) -> Option<&'static str> {
+    let within = |net: Ipv6Addr, length: u32| (address.to_bits() ^ net.to_bits()) >> (128 - length) == 0;
+    let found = INWARD_V6.iter().find(|(net, length, _)| within(*net, *length));
+    found.map(|(_, _, kind)| *kind)
+}
+
+/// The IPv4 address that a mapped or a NAT64 address leads to.
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let is_nat64 = address.to_bits() >> 32 == NAT64.to_bits() >> 32;
+    let last = || Ipv4Addr::from_bits(address.to_bits() as u32);
+    address.to_ipv4_mapped().or_else(|| is_nat64.then(last))
+}
+
+/// Refuses inward addresses, except of the hosts that the operator wrote down.
+#[derive(Clone, Debug)]
+pub(crate) struct Guard {
+    exempt: Arc<BTreeSet<String>>,
+}
+
+impl Guard {
+    /// A guard that lets every address of the hosts `exempt` pass.
+    pub(crate) fn new(exempt: &BTreeSet<String>) -> Self {
+        let exempt = exempt.iter().map(|host| host.to_ascii_lowercase()).collect();
+        Guard {
+            exempt: Arc::new(exempt),
+        }
+    }
+
+    /// Checks a host that is an address itself: those are never resolved.
+    pub(crate) fn check(&self, uri: &Uri) -> Result<(), Rule> {
+        let host = uri.host().unwrap_or_default();
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        match bare.unwrap_or(host).parse() {
+            Ok(address) => self.admit(host, address),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn admit(&self, host: &str, address: IpAddr) -> Result<(), Rule> {
+        match inward(address) {
+            Some(kind) if !self.exempt.contains(&host.to_ascii_lowercase()) => Err(Rule::InwardAddress(kind)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Resolves names as the operating system does. With a guard, a name with any inward address is refused, and
+/// connections go to the very addresses that were checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolver {
+    system: GaiResolver,
+    guard: Option<Guard>,
+}
+
+impl Resolver {
+    pub(crate) fn new(guard: Option<Guard>) -> Self {
+        Resolver {
+            system: GaiResolver::new(),
+            guard,
+        }
+    }
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Source;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Source>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Source>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let (guard, host) = (self.guard.clone(), name.as_str().to_owned());
+        let resolving = self.system.call(name);
+        Box::pin(async move {
+            let addresses: Vec<SocketAddr> = resolving.await?.collect();
+            if let Some(guard) = guard {
+                for address in &addresses {
+                    guard.admit(&host, address.ip())?;
+                }
+            }
+            Ok(addresses.into_iter())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(address: &str) -> Option<&'static str> {
+        inward(address.parse().unwrap())
+    }
+
+    #[test]
+    fn every_range_inside_is_refused_from_its_first_to_its_last_address() {
+        for (first, last, expected) in [
+            ("0.0.0.0", "0.255.255.255", "unspecified"),
+            ("10.0.0.0", "10.255.255.255", "private"),
+            ("100.64.0.0", "100.127.255.255", "carrier-grade NAT"),
+            ("127.0.0.0", "127.255.255.255", "loopback"),
+            ("168.63.129.16", "168.63.129.16", "metadata"),
+            ("169.254.0.0", "169.254.169.254", "link-local or metadata"),
+            ("172.16.0.0", "172.31.255.255", "private"),
+            ("192.0.0.0", "192.0.0.255", "reserved"),
+            ("192.0.2.0", "192.0.2.255", "documentation"),
+            ("192.168.0.0", "192.168.255.255", "private"),
+            ("198.18.0.0", "198.19.255.255", "benchmark"),
+            ("224.0.0.0", "239.255.255.255", "multicast"),
+            ("240.0.0.0", "255.255.255.254", "reserved"),
+            ("255.255.255.255", "255.255.255.255", "broadcast"),
+            ("::", "::", "unspecified"),
+            ("::1", "::1", "loopback"),
+            ("::2", "1fff:ffff::", "reserved"),
+            ("fe80::", "febf::1", "link-local"),
+            ("fc00::", "fdff::1", "unique local"),
+            ("fd00:ec2::254", "fd00:ec2::254", "unique local"),
+            ("ff00::", "ffff::1", "multicast"),
+            ("2001::", "2001:1ff:ffff::", "reserved"),
+            ("2001:db8::", "2001:db8:ffff::", "documentation"),
+            ("2002:a00:1::", "2002:808:808::", "6to4"),
+            ("3fff::", "3fff:fff::", "documentation"),
+            ("4000::", "7fff::", "reserved"),
+            ("8000::", "fbff::", "reserved"),
+            ("64:ff9b:1::", "64:ff9b:1::a00:1", "reserved"),
+        ] {
+            for address in [first, last] {
+                assert_eq!(kind(address), Some(expected), "{address}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_within_another_is_judged_as_what_it_leads_to() {
+        for prefix in ["::ffff:", "64:ff9b::"] {
+            let of = |address: &str| kind(&format!("{prefix}{address}"));
+            assert_eq!(of("127.0.0.1"), Some("loopback"));
+            assert_eq!(of("169.254.169.254"), Some("link-local or metadata"));
+            assert_eq!(of("10.0.0.1"), Some("private"));
+            assert_eq!(of("8.8.8.8"), None);
+        }
+    }
+
+    #[test]
+    fn the_public_internet_is_let_through_up_to_its_borders() {
+        for address in [
+            "1.0.0.0",
+            "8.8.8.8",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.0",
+            "168.63.129.17",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.167.255.255",
+            "192.169.0.0",
+            "198.17.255.255",
+            "198.20.0.0",
+            "223.255.255.255",
+            "2001:200::1",
+            "2001:4860:4860::8888",
+            "2606:4700::1111",
+            "2a00::1",
+        ] {
+            assert_eq!(kind(address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_an_address_is_checked_in_every_form_that_is_not_resolved() {
+        let guard = Guard::new(&BTreeSet::from(["10.0.0.9".to_owned(), "[FD00::9]".to_owned()]));
+        let check = |uri: &str| guard.check(&uri.parse().unwrap());
+        for inside in [
+            "http://127.0.0.1/",
+            "http://[::1]:80/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://10.0.0.8/",
+        ] {
+            assert!(check(inside).is_err(), "{inside}");
+        }
+        for outside in [
+            "http://8.8.8.8/",
+            "http://10.0.0.9/",
+            "http://[fd00::9]/",
+            "http://host.example/",
+        ] {
+            assert_eq!(check(outside), Ok(()), "{outside}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Guarded fetches: whom they reach, how much they read and how long they take.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, Request};
+use net::{Error, Fetch, FetchRules, Peer, Rule, Scope, within};
+
+use crate::server::{Act, Server};
+use crate::{ms, net, request};
+
+const LARGEST: usize = 1000;
+
+fn fetch(exempt: &[&str], span: Duration) -> Fetch {
+    let rules = FetchRules {
+        span,
+        largest_body: LARGEST,
+        exempt_hosts: exempt.iter().map(|host| (*host).to_owned()).collect::<BTreeSet<_>>(),
+    };
+    net(ms(3000)).fetch(rules).unwrap()
+}
+
+/// The URL of `server` with another name for its host.
+fn at(server: &Server, host: &str) -> String {
+    server.url.replace("127.0.0.1", host)
+}
+
+#[tokio::test]
+async fn an_inward_host_is_refused_by_name_of_the_rule_before_anything_is_sent() {
+    let server = Server::start(|_| Act::Answer(200, "inside")).await;
+    let fetch = fetch(&["somebody.else"], ms(3000));
+    // The system's resolver takes a number for an address; what it resolves to is checked.
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f.1",
+        "[::ffff:127.0.0.1]",
+        "[::1]",
+    ] {
+        let outcome = fetch.send(request(Method::GET, &at(&server, host))).await;
+        let Err(Error::Guarded(rule)) = outcome else {
+            panic!("{host}: {outcome:?}")
+        };
+        assert_eq!(rule, Rule::InwardAddress("loopback"), "{host}");
+    }
+    assert_eq!(server.connections(), 0);
+    let outcome = fetch
+        .send(request(Method::GET, "http://169.254.169.254/latest/meta-data"))
+        .await;
+    let said = outcome.unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "the fetch was refused: its host has a link-local or metadata address, which is not of the public internet"
+    );
+}
+
+#[tokio::test]
+async fn hosts_that_the_operator_wrote_down_may_be_inside() {
+    let server = Server::start(|_| Act::Answer(200, "inside")).await;
+    for host in ["127.0.0.1", "localhost"] {
+        let fetch = fetch(&[host], ms(3000));
+        let scope = Scope::lasting(ms(3000));
+        let answer = within(
+            scope.clone(),
+            fetch.send(request(Method::GET, &at(&server, &host.to_uppercase()))),
+        );
+        assert_eq!(answer.await.unwrap().body(), "inside");
+        assert_eq!(scope.counts().outside, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    let server = Server::start(|_| Act::Header(302, "location", "/elsewhere")).await;
+    let fetch = fetch(&["127.0.0.1"], ms(3000));
+    let answer = fetch.send(request(Method::GET, &server.url)).await.unwrap();
+    assert_eq!((answer.status().as_u16(), server.requests()), (302, 1));
+}
+
+#[tokio::test]
+async fn a_body_that_is_longer_than_the_rules_allow_is_refused_whether_announced_or_not() {
+    for announced in [true, false] {
+        for (length, fits) in [(LARGEST, true), (LARGEST + 1, false)] {
+            let server = Server::start(move |_| Act::Long(length, announced)).await;
+            let outcome = fetch(&["127.0.0.1"], ms(3000))
+                .send(request(Method::GET, &server.url))
+                .await;
+            match outcome {
+                Ok(answer) => assert!(fits && answer.body().len() == LARGEST),
+                Err(error) => assert!(!fits && matches!(error, Error::TooLarge), "{error:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_tries_together_take_no_longer_than_the_rules_allow() {
+    let hanging = Server::start(|_| Act::Hang).await;
+    let busy = Server::start(|_| Act::AnswerAfter(ms(150), 503, "")).await;
+    let fetch = fetch(&["127.0.0.1"], ms(400));
+    let begun = Instant::now();
+    let outcome = fetch.send(request(Method::GET, &hanging.url)).await;
+    assert!(matches!(outcome, Err(Error::TimedOut)), "{outcome:?}");
+    let _ = fetch.send(request(Method::GET, &busy.url)).await;
+    assert!(begun.elapsed() < ms(2000), "{:?}", begun.elapsed());
+    assert_eq!(hanging.requests(), 1);
+}
+
+#[tokio::test]
+async fn of_a_long_body_only_the_end_is_kept() {
+    for (length, announced) in [(0, true), (LARGEST, true), (LARGEST + 1, true), (40 * LARGEST, false)] {
+        let server = Server::start(move |_| Act::Long(length, announced)).await;
+        let client = net(ms(3000)).client(Peer::Cluster);
+        let request = Request::get(&server.url).body(Bytes::new()).unwrap();
+        let kept = client.send_keeping(request, LARGEST).await.unwrap();
+        assert_eq!(kept.answer.body().len(), length.min(LARGEST));
+        assert_eq!(kept.is_cut, length > LARGEST);
+    }
+}
