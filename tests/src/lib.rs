@@ -24,8 +24,8 @@ pub use registry::{Page, Registry};
 
 use std::time::Duration;
 
-/// How long one test may take.
-pub const TEST_MAX: Duration = Duration::from_secs(60);
+/// How long one test may take, on a busy machine too: a bound for what hangs, not a measure.
+pub const TEST_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// Runs `test` for at most [`TEST_MAX`].
 ///
