@@ -1,12 +1,13 @@
 //! What is due, what will be, and how much of it there is.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Application, ApplicationId, Counts, Due, Lane, Living, Subject, limits};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::items::{Item, decode};
+use crate::items::decode;
+use crate::request::count;
 use crate::schema::DUE;
 use crate::{Error, Page, Store, keys};
 
@@ -18,8 +19,6 @@ const CONCURRENCY: usize = 16;
 const FIRST: usize = 20;
 /// How many of them are read.
 const FIRST_A_SHARD: usize = 2;
-/// The most pages of one shard that are counted: DynamoDB counts several thousand entries a page.
-const COUNT_PAGES_MAX: usize = 64;
 
 /// Applications without a tombstone, but for spares.
 const COUNTS_AS_LIVING: &str = "#kind = :application AND #state <> :ending AND attribute_not_exists(#spare)";
@@ -173,30 +172,17 @@ impl Store {
     }
 
     async fn count_shard(&self, part: String, filter: &'static str) -> Result<u64, Error> {
-        let (mut counted, mut from): (u64, Option<Item>) = (0, None);
-        for _ in 0..COUNT_PAGES_MAX {
-            let request = self.client.query().table_name(&*self.table).index_name(DUE.name);
-            let answer = request
-                .key_condition_expression("due_part = :part")
-                .filter_expression(filter)
-                .expression_attribute_names("#kind", "kind")
-                .expression_attribute_names("#state", "state")
-                .expression_attribute_names("#spare", "spare")
-                .expression_attribute_values(":part", AttributeValue::S(part.clone()))
-                .expression_attribute_values(":application", AttributeValue::S("application".to_owned()))
-                .expression_attribute_values(":ending", AttributeValue::S("ending".to_owned()))
-                .select(Select::Count)
-                .set_exclusive_start_key(from)
-                .send()
-                .boxed()
-                .await?;
-            counted += u64::try_from(answer.count).unwrap_or_default();
-            from = answer.last_evaluated_key;
-            if from.is_none() {
-                break;
-            }
-        }
-        Ok(counted)
+        let request = self.client.query().table_name(&*self.table).index_name(DUE.name);
+        let asked = request
+            .key_condition_expression("due_part = :part")
+            .filter_expression(filter)
+            .expression_attribute_names("#kind", "kind")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#spare", "spare")
+            .expression_attribute_values(":part", AttributeValue::S(part))
+            .expression_attribute_values(":application", AttributeValue::S("application".to_owned()))
+            .expression_attribute_values(":ending", AttributeValue::S("ending".to_owned()));
+        count(asked).await
     }
 }
 
