@@ -1,5 +1,7 @@
 //! An application: one launch of a template, from its row's first write to its tombstone.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -250,7 +252,7 @@ impl Application {
             cell: cell.name.clone(),
             created_at: now,
             cull_timeout: Millis::of(ORPHAN_GRACE),
-            max_age: Millis::of(std::time::Duration::from_millis(MILLIS_MAX)),
+            max_age: Millis::of(Duration::from_millis(MILLIS_MAX)),
             run: None,
             state: State::Orphaned {
                 namespace_uid,
@@ -456,10 +458,7 @@ impl Application {
 
     /// When its launch must have become ready.
     pub fn launch_deadline(&self) -> Timestamp {
-        later(
-            self.created_at,
-            SignedDuration::try_from(LAUNCH_MAX).unwrap_or_default(),
-        )
+        after(self.created_at, LAUNCH_MAX)
     }
 
     /// When its maximum age ends it. What was found without a record has none.
@@ -485,7 +484,7 @@ impl Application {
             let claimed = self.events.iter().rfind(|event| event.what == Happening::Claimed);
             self.remade.max(claimed.map(|event| event.at))
         };
-        begun.map(|at| later(at, SignedDuration::try_from(TAKE_BUDGET).unwrap_or_default()))
+        begun.map(|at| after(at, TAKE_BUDGET))
     }
 
     /// The same application with its tombstone: from now on it only ends.
@@ -525,6 +524,11 @@ impl Application {
         finished.note(now, Happening::Finished);
         Some(finished)
     }
+}
+
+/// `at` plus `span`, at the end of time where that would pass it.
+pub(crate) fn after(at: Timestamp, span: Duration) -> Timestamp {
+    later(at, SignedDuration::try_from(span).unwrap_or_default())
 }
 
 /// `at` plus `by`, at the end of time where that would pass it.

@@ -4,10 +4,10 @@
 //! judged to have no use is only a candidate until the brake has ruled over all candidates of a cell together. Promises,
 //! such as the maximum age, are not judged and know no brake.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::application::later;
+use crate::application::after;
 use crate::limits::{BRAKE_LEAST, BRAKE_SHARE, BRAKE_STRAYS_KEPT, BRAKE_WINDOW};
 use crate::{CellName, Counts};
 
@@ -239,10 +239,6 @@ impl Brake {
         let tripped = (waiting > 0).then_some(Tripped { since, waiting, live });
         Self { tripped, ..self }
     }
-}
-
-fn after(at: Timestamp, span: std::time::Duration) -> Timestamp {
-    later(at, SignedDuration::try_from(span).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::application::later;
+use crate::application::after;
 use crate::limits::{ATTEMPTS_DOUBLED_MAX, DUE_SHARDS, LOOK_AGAIN, TAKE_BUDGET};
 use crate::{ApplicationId, CellName, TemplateName};
 
@@ -88,19 +88,19 @@ pub fn shard_of(id: &ApplicationId) -> u16 {
 /// When somebody else must take over from an actor that takes a row at `now`. `attempt` counts the tries that failed.
 pub fn due_after_take(now: Timestamp, attempt: u32) -> Timestamp {
     let budget = TAKE_BUDGET * 2u32.pow(attempt.min(ATTEMPTS_DOUBLED_MAX));
-    later(now, SignedDuration::try_from(budget).unwrap_or_default())
+    after(now, budget)
 }
 
 /// When a row is looked at again that may have something new soon.
 pub fn due_soon(now: Timestamp) -> Timestamp {
-    later(now, SignedDuration::try_from(LOOK_AGAIN).unwrap_or_default())
+    after(now, LOOK_AGAIN)
 }
 
 /// When a row whose step failed is tried again: soon at first, then less and less often, so that a row that cannot
 /// be helped does not stand in the way of others.
 pub fn due_after_failure(now: Timestamp, attempt: u32) -> Timestamp {
     let pause = std::time::Duration::from_secs(1) * 2u32.pow(attempt.min(ATTEMPTS_DOUBLED_MAX + 4));
-    later(now, SignedDuration::try_from(pause).unwrap_or_default())
+    after(now, pause)
 }
 
 #[cfg(test)]

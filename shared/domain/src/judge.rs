@@ -1,10 +1,8 @@
 //! Whether a running application is in use.
 
-use std::time::Duration;
+use jiff::Timestamp;
 
-use jiff::{SignedDuration, Timestamp};
-
-use crate::application::later;
+use crate::application::{after, later};
 use crate::limits::{JUDGE_AGAIN, PROXY_SKEW, REMADE_SLACK, REPORT_EVERY, SPARE_AGAIN};
 use crate::{Application, Reason, State};
 
@@ -92,8 +90,7 @@ pub fn judge(application: &Application, activity: Activity, now: Timestamp) -> J
     })
 }
 
-/// Whether a use that an application reports at `now` is worth a write: it runs, and none was known for a while, which is
-/// shorter where its limit is.
+/// Whether a use that an application reports at `now` is worth a write: it runs, and none was known for a while.
 pub fn reports_use(application: &Application, now: Timestamp) -> bool {
     let runs = matches!(application.state, State::Running { .. } | State::Orphaned { .. });
     runs && application
@@ -112,12 +109,10 @@ pub fn first_look(application: &Application, now: Timestamp) -> Timestamp {
     at.min(application.age_end())
 }
 
-fn after(at: Timestamp, span: Duration) -> Timestamp {
-    later(at, SignedDuration::try_from(span).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::fixture::{at, running, starting};
 

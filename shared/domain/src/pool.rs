@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::application::later;
+use crate::application::after;
 use crate::limits::{POOL_FAILURE_PAUSE, POOL_FAILURE_PAUSE_MAX, POOL_MAX, POOL_REFILL, POOL_REFILL_MAX};
 use crate::{Application, ApplicationId, Outcome, Reason, State, Template, TemplateName};
 
@@ -74,9 +74,8 @@ impl Pool {
 
     /// The pool as whoever does `refill` at `now` writes it down first, so that nobody else refills it meanwhile.
     pub fn taken_for(&self, refill: &Refill, now: Timestamp) -> Self {
-        let span = SignedDuration::try_from(POOL_REFILL).unwrap_or_default();
         Self {
-            refilling_until: Some(later(now, span)),
+            refilling_until: Some(after(now, POOL_REFILL)),
             trouble: refill.trouble.clone(),
             ..self.clone()
         }
@@ -154,7 +153,7 @@ impl PoolTrouble {
     pub fn next_try(&self) -> Timestamp {
         let doubled = 2u32.saturating_pow(self.times.saturating_sub(1));
         let pause = POOL_FAILURE_PAUSE.saturating_mul(doubled).min(POOL_FAILURE_PAUSE_MAX);
-        later(self.at, SignedDuration::try_from(pause).unwrap_or_default())
+        after(self.at, pause)
     }
 
     /// What people read.

@@ -4,10 +4,10 @@ mod told;
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::application::later;
+use crate::application::after;
 use crate::limits::{PRELOAD_MAX, PRELOAD_MESSAGE_MAX, PRELOAD_NODES_MAX, TAKE_BUDGET};
 use crate::{ApplicationId, CellName, TemplateName, Workload};
 
@@ -276,7 +276,7 @@ impl Preload {
                 namespace_uid: None,
                 since,
                 ..
-            } => Some(later(*since, SignedDuration::try_from(TAKE_BUDGET).unwrap_or_default())),
+            } => Some(after(*since, TAKE_BUDGET)),
             _ => None,
         }
     }
@@ -297,8 +297,7 @@ impl Preload {
     }
 
     fn is_late(&self, now: Timestamp) -> bool {
-        let limit = SignedDuration::try_from(PRELOAD_MAX).unwrap_or_default();
-        now >= later(self.current.started_at, limit)
+        now >= after(self.current.started_at, PRELOAD_MAX)
     }
 
     /// What was asked for last.

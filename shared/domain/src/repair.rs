@@ -3,9 +3,9 @@
 //! Lists propose: [`Evidence::matches`] says what needs no further look. [`repair`] decides by the row itself, read after
 //! the lists were, and nothing is failed before its pod was looked at on its own ([`Health`]).
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::application::later;
+use crate::application::after;
 use crate::limits::{DOUBT_LEAST, ORPHAN_GRACE, PRELOAD_GRACE};
 use crate::{
     Application, ApplicationId, CellName, PodSeen, PodState, Preload, PreloadState, Reason, State, TemplateName,
@@ -188,13 +188,12 @@ fn orphaned(row: &Application, found_at: Timestamp, evidence: &Evidence, now: Ti
         return Repair::Look;
     }
     let last_use = row.used_at.unwrap_or(found_at).max(found_at);
-    let grace = SignedDuration::try_from(ORPHAN_GRACE).unwrap_or_default();
     match &evidence.pod {
         Some(PodState::Ready { target }) if evidence.is_misrouted(target) => {
             Repair::MakeRoute { target: target.clone() }
         }
         Some(PodState::Ready { .. }) => Repair::Nothing,
-        _ if evidence.route == RouteSeen::Missing && now >= later(last_use, grace) => {
+        _ if evidence.route == RouteSeen::Missing && now >= after(last_use, ORPHAN_GRACE) => {
             Repair::UselessOrphan(Reason::OrphanUnused {
                 found_at,
                 last_use,
@@ -215,8 +214,7 @@ pub fn repair_preload(
     now: Timestamp,
 ) -> Repair {
     let is_over = row.is_none_or(|row| row.current.id != *id || matches!(row.state, PreloadState::Done { .. }));
-    let grace = SignedDuration::try_from(PRELOAD_GRACE).unwrap_or_default();
-    if is_over && now >= later(made_at, grace) {
+    if is_over && now >= after(made_at, PRELOAD_GRACE) {
         let namespace_uid = namespace_uid.to_owned();
         Repair::ClearPreload { namespace_uid }
     } else {
