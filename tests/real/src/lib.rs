@@ -1,0 +1,23 @@
+//! The real parts that tests run against: each is found in a cache or built into it, started on free ports of loopback,
+//! waited for, and stopped with whoever started it, however that ends.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an edge: waiting for servers is mechanical time"
+)]
+
+mod cache;
+pub mod dynamodb;
+mod error;
+pub mod kubernetes;
+pub mod npm;
+mod ports;
+mod process;
+pub mod proxy;
+mod scratch;
+
+pub use dynamodb::DynamoDb;
+pub use error::Error;
+pub use kubernetes::ControlPlane;
+pub use process::{Process, Program};
+pub use proxy::Proxy;
+pub use scratch::Scratch;

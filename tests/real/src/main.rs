@@ -1,0 +1,90 @@
+//! Starts real parts and tells where they are, until it is interrupted.
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use real::{ControlPlane, DynamoDb, Error, Proxy};
+
+/// Starts real parts on free ports of loopback, tells where they are, and stops them when it ends.
+#[derive(Parser)]
+#[command(name = "real", version)]
+struct Args {
+    /// Only build and install into the cache what the parts need
+    #[arg(long)]
+    install: bool,
+
+    /// Which parts; all of them when none is named
+    #[arg(value_name = "PART")]
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+enum Part {
+    /// A Kubernetes control plane, without nodes
+    Kubernetes,
+    /// DynamoDB Local
+    Dynamodb,
+    /// configurable-http-proxy
+    Proxy,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(&Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("real: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<(), Error> {
+    let wanted = |part: Part| args.parts.is_empty() || args.parts.contains(&part);
+    if args.install {
+        return install(wanted);
+    }
+    let (mut kubernetes, mut dynamodb, mut proxy) = (None, None, None);
+    if wanted(Part::Kubernetes) {
+        let started = ControlPlane::start().await?;
+        println!(
+            "kubernetes: {}, kubeconfig {}",
+            started.url(),
+            started.kubeconfig().display()
+        );
+        kubernetes = Some(started);
+    }
+    if wanted(Part::Dynamodb) {
+        let started = DynamoDb::start().await?;
+        println!("dynamodb: {}", started.url());
+        dynamodb = Some(started);
+    }
+    if wanted(Part::Proxy) {
+        let started = Proxy::start().await?;
+        println!(
+            "proxy: {}, API {}, token {}",
+            started.url(),
+            started.api(),
+            started.token()
+        );
+        proxy = Some(started);
+    }
+    println!("until Ctrl-C");
+    tokio::signal::ctrl_c().await.map_err(|error| Error::Start {
+        name: "the wait for Ctrl-C",
+        error,
+    })?;
+    drop((kubernetes, dynamodb, proxy));
+    Ok(())
+}
+
+fn install(wanted: impl Fn(Part) -> bool) -> Result<(), Error> {
+    if wanted(Part::Kubernetes) {
+        real::kubernetes::install()?;
+        real::kubernetes::install_kwok()?;
+    }
+    if wanted(Part::Dynamodb) || wanted(Part::Proxy) {
+        real::npm::install()?;
+    }
+    Ok(())
+}
