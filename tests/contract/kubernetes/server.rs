@@ -1,7 +1,7 @@
 //! The server that a check runs against.
 
-use std::time::Duration;
-
+pub(crate) use contract::eventually;
+use contract::in_time;
 use embedded::kubernetes::{Kubernetes, Settings};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
@@ -9,28 +9,6 @@ use kube::api::{Api, DeleteParams, PostParams};
 use kube::config::AuthInfo;
 use kube::{Client, Config};
 use serde_json::json;
-use tokio::time::{sleep, timeout};
-
-/// A check is over by then, on a busy machine too.
-const CHECK_MAX: Duration = Duration::from_secs(180);
-/// What a server does by itself is done by then.
-const EVENTUALLY_MAX: Duration = Duration::from_secs(60);
-/// Between two looks.
-const PACE: Duration = Duration::from_millis(100);
-
-/// Makes each of these checks, `async fn name(server: &Server)`, a test against the embedded server, and with the
-/// feature `real` one against the real server.
-macro_rules! checks {
-    ($($name:ident)*) => {
-        mod embedded {
-            $(#[test] fn $name() { $crate::server::on_embedded(async |server| super::$name(server).await); })*
-        }
-        #[cfg(feature = "real")]
-        mod real {
-            $(#[test] fn $name() { $crate::server::on_real(async |server| super::$name(server).await); })*
-        }
-    };
-}
 
 /// A server, and a namespace in it that is the check's own.
 pub(crate) struct Server {
@@ -100,23 +78,6 @@ async fn make_namespace(client: &Client, name: &str) {
     .await;
 }
 
-/// What `look` gives as soon as it gives anything.
-///
-/// # Panics
-/// When it gives nothing in time.
-pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let looks = async {
-        loop {
-            if let Some(seen) = look().await {
-                return seen;
-            }
-            sleep(PACE).await;
-        }
-    };
-    let seen = timeout(EVENTUALLY_MAX, looks).await;
-    seen.unwrap_or_else(|_| panic!("{what}: not within {EVENTUALLY_MAX:?}"))
-}
-
 /// Runs a check against an embedded server of its own.
 pub(crate) fn on_embedded(check: impl AsyncFnOnce(&Server)) {
     in_time(async {
@@ -144,10 +105,4 @@ pub(crate) fn on_real(check: impl AsyncFnOnce(&Server)) {
             .await
             .ok();
     });
-}
-
-fn in_time(check: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let ended = runtime.unwrap().block_on(async { timeout(CHECK_MAX, check).await });
-    ended.unwrap_or_else(|_| panic!("the check took longer than {CHECK_MAX:?}"));
 }
