@@ -8,3 +8,4 @@ extern crate contract;
 mod server;
 
 mod namespaces;
+mod pods;

@@ -90,13 +90,18 @@ pub(crate) fn on_embedded(check: impl AsyncFnOnce(&Server)) {
     });
 }
 
-/// Runs a check against the real server that all of them share.
+/// Runs a check against the real server that all of them share. Pods become Ready there by themselves: kwok plays nodes.
 #[cfg(feature = "real")]
 pub(crate) fn on_real(check: impl AsyncFnOnce(&Server)) {
-    static REAL: tokio::sync::OnceCell<real::ControlPlane> = tokio::sync::OnceCell::const_new();
+    static REAL: tokio::sync::OnceCell<(real::ControlPlane, real::Kwok)> = tokio::sync::OnceCell::const_new();
     in_time(async {
-        let started = REAL.get_or_try_init(real::ControlPlane::start).await;
-        let real = started.unwrap_or_else(|error| panic!("{error}"));
+        let start = async || -> Result<_, real::Error> {
+            let control_plane = real::ControlPlane::start().await?;
+            let nodes = real::Kwok::start(&control_plane).await?;
+            Ok((control_plane, nodes))
+        };
+        let started = REAL.get_or_try_init(start).await;
+        let (real, _) = started.unwrap_or_else(|error| panic!("{error}"));
         let server = Server::start(real.config().await.unwrap()).await;
         check(&server).await;
         let namespaces: Api<Namespace> = Api::all(server.client.clone());

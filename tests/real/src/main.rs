@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use real::{ControlPlane, DynamoDb, Error, Proxy};
+use real::{ControlPlane, DynamoDb, Error, Kwok, Proxy, kwok};
 
 /// Starts real parts on free ports of loopback, tells where they are, and stops them when it ends.
 #[derive(Parser)]
@@ -22,6 +22,8 @@ struct Args {
 enum Part {
     /// A Kubernetes control plane, without nodes
     Kubernetes,
+    /// Two nodes in it that kwok plays
+    Nodes,
     /// DynamoDB Local
     Dynamodb,
     /// configurable-http-proxy
@@ -44,14 +46,18 @@ async fn run(args: &Args) -> Result<(), Error> {
     if args.install {
         return install(wanted);
     }
-    let (mut kubernetes, mut dynamodb, mut proxy) = (None, None, None);
-    if wanted(Part::Kubernetes) {
+    let (mut kubernetes, mut nodes, mut dynamodb, mut proxy) = (None, None, None, None);
+    if wanted(Part::Kubernetes) || wanted(Part::Nodes) {
         let started = ControlPlane::start().await?;
         println!(
             "kubernetes: {}, kubeconfig {}",
             started.url(),
             started.kubeconfig().display()
         );
+        if wanted(Part::Nodes) {
+            nodes = Some(Kwok::start(&started).await?);
+            println!("nodes: {}", kwok::NODES.join(", "));
+        }
         kubernetes = Some(started);
     }
     if wanted(Part::Dynamodb) {
@@ -74,13 +80,15 @@ async fn run(args: &Args) -> Result<(), Error> {
         name: "the wait for Ctrl-C",
         error,
     })?;
-    drop((kubernetes, dynamodb, proxy));
+    drop((nodes, kubernetes, dynamodb, proxy));
     Ok(())
 }
 
 fn install(wanted: impl Fn(Part) -> bool) -> Result<(), Error> {
-    if wanted(Part::Kubernetes) {
+    if wanted(Part::Kubernetes) || wanted(Part::Nodes) {
         real::kubernetes::install()?;
+    }
+    if wanted(Part::Nodes) {
         real::kubernetes::install_kwok()?;
     }
     if wanted(Part::Dynamodb) || wanted(Part::Proxy) {
