@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, Package};
 use crate::workspace::metadata;
 
 /// Each crate with the crates of the workspace that it may know.
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("net", &[]),
     ("embedded", &[]),
@@ -50,6 +50,8 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
         ],
     ),
     ("local", LOCAL),
+    ("real", &[]),
+    ("contract", &["real"]),
 ];
 const ROOM: &[&str] = &["api", "cluster-client", "domain", "gateway", "lifecycle", "store"];
 const LOCAL: &[&str] = &[
