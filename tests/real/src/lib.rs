@@ -5,6 +5,7 @@
     reason = "an edge: waiting for servers is mechanical time"
 )]
 
+pub mod binder;
 mod cache;
 pub mod dynamodb;
 mod error;
@@ -16,6 +17,7 @@ mod process;
 pub mod proxy;
 mod scratch;
 
+pub use binder::Binder;
 pub use dynamodb::DynamoDb;
 pub use error::Error;
 pub use kubernetes::ControlPlane;
