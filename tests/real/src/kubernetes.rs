@@ -1,5 +1,5 @@
 //! A Kubernetes control plane: etcd, kube-apiserver, kube-controller-manager and kube-scheduler. No kubelet: pods are
-//! made and never run.
+//! made and never run, but on a [`crate::Node`].
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::{Error, Process, Program, Scratch, ports};
 /// The version of Kubernetes.
 pub const VERSION: &str = "1.35.4";
 
-const GO: Tool = Tool {
+pub(crate) const GO: Tool = Tool {
     name: "go",
     how: "install Go 1.25 or newer, on Debian from go.dev or `apt-get install golang-go`",
 };
@@ -131,6 +131,7 @@ impl ControlPlane {
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
             "--allow-privileged=true".to_owned(),
+            "--kubelet-preferred-address-types=InternalIP".to_owned(),
         ]);
         let apiserver = Process::start(apiserver, folder)?;
         let kubeconfig = scratch.write("kubeconfig", &kubeconfig_of(&url, folder, &token).to_string())?;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use real::{ControlPlane, DynamoDb, Error, Kwok, Proxy, kwok};
+use real::{ControlPlane, DynamoDb, Error, Kwok, Node, Proxy, kwok};
 
 /// Starts real parts on free ports of loopback, tells where they are, and stops them when it ends.
 #[derive(Parser)]
@@ -13,7 +13,7 @@ struct Args {
     #[arg(long)]
     install: bool,
 
-    /// Which parts; all of them when none is named
+    /// Which parts; all of them but the node when none is named
     #[arg(value_name = "PART")]
     parts: Vec<Part>,
 }
@@ -24,6 +24,8 @@ enum Part {
     Kubernetes,
     /// Two nodes in it that kwok plays
     Nodes,
+    /// A Kubernetes control plane with a node on which pods run; for root alone
+    Node,
     /// DynamoDB Local
     Dynamodb,
     /// configurable-http-proxy
@@ -42,11 +44,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<(), Error> {
-    let wanted = |part: Part| args.parts.is_empty() || args.parts.contains(&part);
+    let wanted = |part: Part| (args.parts.is_empty() && part != Part::Node) || args.parts.contains(&part);
     if args.install {
         return install(wanted);
     }
-    let (mut kubernetes, mut nodes, mut dynamodb, mut proxy) = (None, None, None, None);
+    let (mut kubernetes, mut nodes, mut node, mut dynamodb, mut proxy) = (None, None, None, None, None);
     if wanted(Part::Kubernetes) || wanted(Part::Nodes) {
         let started = ControlPlane::start().await?;
         println!(
@@ -59,6 +61,16 @@ async fn run(args: &Args) -> Result<(), Error> {
             println!("nodes: {}", kwok::NODES.join(", "));
         }
         kubernetes = Some(started);
+    }
+    if wanted(Part::Node) {
+        let started = Node::start().await?;
+        let kubernetes = started.kubernetes();
+        println!(
+            "node: {}, kubeconfig {}",
+            kubernetes.url(),
+            kubernetes.kubeconfig().display()
+        );
+        node = Some(started);
     }
     if wanted(Part::Dynamodb) {
         let started = DynamoDb::start().await?;
@@ -80,7 +92,7 @@ async fn run(args: &Args) -> Result<(), Error> {
         name: "the wait for Ctrl-C",
         error,
     })?;
-    drop((nodes, kubernetes, dynamodb, proxy));
+    drop((nodes, kubernetes, node, dynamodb, proxy));
     Ok(())
 }
 
@@ -90,6 +102,9 @@ fn install(wanted: impl Fn(Part) -> bool) -> Result<(), Error> {
     }
     if wanted(Part::Nodes) {
         real::kubernetes::install_kwok()?;
+    }
+    if wanted(Part::Node) {
+        real::node::install()?;
     }
     if wanted(Part::Dynamodb) || wanted(Part::Proxy) {
         real::npm::install()?;

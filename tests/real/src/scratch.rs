@@ -1,19 +1,19 @@
 //! A folder for what servers write, gone when they are.
 
+use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::Error;
 
-/// Removes the folder once the test has ended, be it by a panic or by `SIGKILL`. Servers that are being killed at the
-/// same moment may still write.
-const REMOVER: &str = r#"cat >/dev/null; for n in 1 2 3 4 5; do rm -rf "$0" 2>/dev/null && exit; sleep 1; done"#;
+/// Servers that are being killed at the same moment may still write.
+const REMOVE: &str = r#"for n in 1 2 3 4 5; do rm -rf "$0" 2>/dev/null && exit; sleep 1; done"#;
 
 /// A folder that is removed when this is dropped, and when this process ends in any way.
 pub struct Scratch {
     path: PathBuf,
-    remover: Child,
+    _remover: Remover,
 }
 
 impl Scratch {
@@ -24,14 +24,11 @@ impl Scratch {
     pub fn new(name: &str) -> Result<Self, Error> {
         let folder = tempfile::Builder::new().prefix(&format!("layby-{name}-")).tempdir();
         let path = folder.map_err(Error::file(std::env::temp_dir()))?.keep();
-        let remover = Command::new("sh")
-            .args(["-c", REMOVER])
-            .arg(&path)
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .spawn()
-            .map_err(Error::file(&path))?;
-        Ok(Self { path, remover })
+        let remover = Remover::new(REMOVE, &path)?;
+        Ok(Self {
+            path,
+            _remover: remover,
+        })
     }
 
     /// Where it is.
@@ -50,9 +47,28 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+/// Takes something away when this is dropped, and when this process ends in any way, be it by a panic or by `SIGKILL`.
+pub(crate) struct Remover(Child);
+
+impl Remover {
+    /// Runs the shell script `remove` then, with `what` as its `$0`.
+    ///
+    /// # Errors
+    /// When there is no shell.
+    pub(crate) fn new(remove: &str, what: impl AsRef<OsStr>) -> Result<Self, Error> {
+        let remover = Command::new("sh")
+            .args(["-c", &format!("cat >/dev/null\n{remove}")])
+            .arg(what)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .spawn();
+        remover.map(Self).map_err(Error::file("sh"))
+    }
+}
+
+impl Drop for Remover {
     fn drop(&mut self) {
-        drop(self.remover.stdin.take());
-        self.remover.wait().ok();
+        drop(self.0.stdin.take());
+        self.0.wait().ok();
     }
 }
