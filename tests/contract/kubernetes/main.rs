@@ -9,3 +9,4 @@ mod server;
 
 mod namespaces;
 mod pods;
+mod strategic;

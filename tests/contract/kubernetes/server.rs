@@ -78,6 +78,17 @@ async fn make_namespace(client: &Client, name: &str) {
     .await;
 }
 
+/// The `Status` with which a server refused.
+///
+/// # Panics
+/// When it did not.
+pub(crate) fn refused<T: std::fmt::Debug>(result: kube::Result<T>) -> Box<kube::core::Status> {
+    match result {
+        Err(kube::Error::Api(status)) => status,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
 /// Runs a check against an embedded server of its own.
 pub(crate) fn on_embedded(check: impl AsyncFnOnce(&Server)) {
     in_time(async {

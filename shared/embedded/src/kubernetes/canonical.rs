@@ -1,11 +1,12 @@
 //! Objects as their schema has them: typed, without unknown fields, with quantities checked.
 
+use http::Method;
 use serde_json::Value;
 
 use super::json::{cut, text};
 use super::quantity;
 use super::request::{Call, Shape};
-use super::status::Refusal;
+use super::status::{Cause, Refusal};
 
 /// Reads the object of a request body.
 ///
@@ -19,7 +20,10 @@ pub(super) fn read(call: &Call<'_>, mut object: Value) -> Result<Value, Refusal>
             "{} in version {:?} cannot be handled as a {}: {why}",
             kind.kind, kind.version, kind.kind
         );
-        Refusal::bad_request(message)
+        match *call.method {
+            Method::PATCH => Refusal::invalid("", "", "", &[Cause::invalid("patch", shown_body(call), why)]),
+            _ => Refusal::bad_request(message),
+        }
     };
     if !object.is_object() {
         return Err(unusable("the body is not an object"));
@@ -48,7 +52,24 @@ pub(super) fn read(call: &Call<'_>, mut object: Value) -> Result<Value, Refusal>
         }
     }
     cut(&mut canonical, "/metadata/managedFields");
+    if let Some(Value::Object(metadata)) = canonical.get_mut("metadata") {
+        metadata.retain(|_, value| !is_empty(value));
+    }
     Ok(canonical)
+}
+
+/// Whether a field of metadata says nothing: it is left out then.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+/// The body of a call as messages show it.
+fn shown_body(call: &Call<'_>) -> String {
+    String::from_utf8_lossy(call.body).into_owned()
 }
 
 /// Collects what of `given` is not in `kept`.

@@ -1,11 +1,14 @@
-//! Patches: JSON merge patch (RFC 7386) and JSON patch (RFC 6902). The others are refused.
+//! Patches: JSON merge patch (RFC 7386), JSON patch (RFC 6902) and strategic merge patch.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::request::Call;
+use super::schema::Place;
 use super::status::Refusal;
+use super::strategic;
 
-const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+json";
+const ACCEPTED: &str =
+    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
 /// Operations of one JSON patch, as in kube-apiserver.
 const OPERATIONS_MAX: usize = 10_000;
 
@@ -27,7 +30,13 @@ pub(super) fn apply(call: &Call<'_>, old: &Value) -> Result<Value, Refusal> {
             }
             json_patch::patch(&mut new, &patch).map_err(|_| Refusal::unprocessable())?;
         }
-        "application/strategic-merge-patch+json" => return Err(Refusal::not_simulated("a strategic merge patch")),
+        "application/strategic-merge-patch+json" => {
+            let patch: Map<String, Value> =
+                serde_json::from_slice(call.body).map_err(|error| Refusal::bad_request(error.to_string()))?;
+            if let Value::Object(new) = &mut new {
+                strategic::merge(Place::whole(call.kind().kind), new, patch)?;
+            }
+        }
         "application/apply-patch+yaml" => return Err(Refusal::not_simulated("server-side apply")),
         _ => return Err(Refusal::unsupported_media_type(ACCEPTED)),
     }
