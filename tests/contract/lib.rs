@@ -1,9 +1,5 @@
 //! One suite a protocol, each a test target: every check runs against the embedded server, and with the feature `real`
 //! against the real one too.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "an edge: waiting for servers is mechanical time"
-)]
 
 use std::time::Duration;
 

@@ -19,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::activity::{Activity, Watched};
+use super::path::{self, Asked};
 use super::{Shared, headers, pages};
 use crate::serve::Connection;
 
@@ -54,17 +55,21 @@ pub(super) async fn pass(shared: Arc<Shared>, mut request: Request<Incoming>, ca
         return healthy();
     }
     let websocket = headers::asks_for_websocket(&request);
-    let path = request.uri().path().to_owned();
-    let refuse = |status| if websocket { bare(status) } else { page(status, &path) };
+    let asked = path::read(request.uri());
+    let shown = asked.as_ref().map(|asked| asked.routed.clone()).unwrap_or_default();
+    let refuse = |status| if websocket { bare(status) } else { page(status, &shown) };
+    let Some(asked) = asked else {
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR);
+    };
     let route = shared.with_machine(|machine, _| {
         machine
-            .route(&path)
+            .route(&asked.routed)
             .map(|found| (found.prefix.to_owned(), found.target.to_owned()))
     });
     let Some((prefix, target)) = route else {
         return refuse(StatusCode::NOT_FOUND);
     };
-    let Some(uri) = at_target(&target, request.uri()) else {
+    let Some(uri) = at_target(&target, &asked) else {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR);
     };
     let activity = Activity::new(Arc::clone(&shared), prefix);
@@ -96,19 +101,19 @@ pub(super) async fn pass(shared: Arc<Shared>, mut request: Request<Incoming>, ca
 }
 
 /// Where a request goes: the target's own path in front, the request's whole path behind, both queries.
-fn at_target(target: &str, requested: &Uri) -> Option<Uri> {
+fn at_target(target: &str, asked: &Asked) -> Option<Uri> {
     let target = target
         .parse::<Uri>()
         .ok()
         .filter(|target| target.scheme() == Some(&Scheme::HTTP))?;
     let base = target.path().strip_suffix('/').unwrap_or(target.path());
-    let queries: Vec<&str> = [target.query(), requested.query()]
+    let queries: Vec<&str> = [target.query(), asked.query.as_deref()]
         .into_iter()
         .flatten()
         .filter(|q| !q.is_empty())
         .collect();
     let mark = if queries.is_empty() { "" } else { "?" };
-    let path = PathAndQuery::try_from(format!("{base}{}{mark}{}", requested.path(), queries.join("&"))).ok()?;
+    let path = PathAndQuery::try_from(format!("{base}{}{mark}{}", asked.path, queries.join("&"))).ok()?;
     Uri::builder()
         .scheme(Scheme::HTTP)
         .authority(target.authority()?.clone())
@@ -190,7 +195,10 @@ mod tests {
 
     #[test]
     fn the_request_keeps_its_path_behind_the_targets_own() {
-        let at = |target, requested: &str| at_target(target, &requested.parse().unwrap()).map(|uri| uri.to_string());
+        let at = |target, asked: &str| {
+            let asked = path::read(&asked.parse().unwrap()).unwrap();
+            at_target(target, &asked).map(|uri| uri.to_string())
+        };
         assert_eq!(at("http://a:1", "/user/x?q=1").unwrap(), "http://a:1/user/x?q=1");
         assert_eq!(at("http://a:1/", "/").unwrap(), "http://a:1/");
         assert_eq!(at("http://a:1/base/", "/user//x/").unwrap(), "http://a:1/base/user//x/");

@@ -8,6 +8,7 @@ mod forward;
 mod headers;
 mod machine;
 mod pages;
+mod path;
 #[cfg(test)]
 mod tests;
 
