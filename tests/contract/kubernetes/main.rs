@@ -8,5 +8,8 @@ extern crate contract;
 mod server;
 
 mod namespaces;
+mod objects;
 mod pods;
+mod raw;
+mod requests;
 mod strategic;

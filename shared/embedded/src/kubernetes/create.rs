@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::canonical::{self, view};
@@ -31,7 +31,13 @@ impl Machine {
         if kind.namespaced && call.namespace.is_empty() {
             return Err(Refusal::method_not_allowed());
         }
-        let mut object = canonical::read(call, call.json()?)?;
+        let object = canonical::read(call, call.json()?)?;
+        self.make(call, object)
+    }
+
+    /// Makes an object where there is none, for POST, and for PUT of kinds that may be made so.
+    pub(super) fn make(&mut self, call: &Call<'_>, mut object: Value) -> Result<Response<Bytes>, Refusal> {
+        let kind = call.kind();
         check_place(call, &mut object)?;
         let asked_name = text(&object, "/metadata/name").to_owned();
         let namespace = match kind.namespaced {
@@ -46,20 +52,21 @@ impl Machine {
         let name = self.name_for(call, &object)?;
         self.begin(call, &mut object, &name);
         validation::check(call.id, &object)?;
-        let warning = self.admit(call, namespace.as_deref(), &object)?;
-        let key = Key::new(call.id, &call.namespace, &name);
-        if self.objects.get(&key).is_some() {
-            return Err(Refusal::already_exists(kind, &name));
+        if let Some(warning) = self.admit(call, namespace.as_deref(), &object)? {
+            call.warn(warning);
         }
-        let stored = match call.query.dry_run()? {
+        let key = Key::new(call.id, &call.namespace, &name);
+        if let Some(there) = self.objects.get(&key) {
+            return Err(match there["metadata"]["deletionTimestamp"].is_null() {
+                true => Refusal::already_exists(kind, &name),
+                false => Refusal::still_exists(kind, &name),
+            });
+        }
+        let stored = match call.query.dry_run() {
             true => Arc::new(object),
             false => self.store_new(key, object),
         };
-        let mut answer = json_response(StatusCode::CREATED, &view(&stored, call.shape));
-        if let Some(value) = warning.and_then(|warning| HeaderValue::from_str(&format!("299 - {warning:?}")).ok()) {
-            answer.headers_mut().insert(header::WARNING, value);
-        }
-        Ok(answer)
+        Ok(json_response(StatusCode::CREATED, &view(&stored, call.shape)))
     }
 
     /// The name that a new object gets.
@@ -93,7 +100,7 @@ impl Machine {
         put(object, "/metadata/creationTimestamp", stamp(self.now));
         cut(object, "/metadata/deletionTimestamp");
         cut(object, "/metadata/deletionGracePeriodSeconds");
-        cut(object, "/metadata/generation");
+        cut(object, "/metadata/selfLink");
         if call.kind().generation {
             put(object, "/metadata/generation", 1);
         }

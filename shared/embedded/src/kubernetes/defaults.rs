@@ -60,7 +60,11 @@ pub(super) fn first_status(id: KindId, object: &mut Value) {
             json!({"phase": "Pending", "qosClass": quality(object)}),
         ),
         NAMESPACES => {
-            put(object, "/spec", json!({"finalizers": ["kubernetes"]}));
+            let mut finalizers = items(object, "/spec/finalizers").to_vec();
+            if finalizers.iter().all(|one| one != "kubernetes") {
+                finalizers.push("kubernetes".into());
+            }
+            put(object, "/spec", json!({ "finalizers": finalizers }));
             put(object, "/status", json!({"phase": "Active"}));
         }
         SERVICES => put(object, "/status", json!({"loadBalancer": {}})),

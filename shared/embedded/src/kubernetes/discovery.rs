@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::aggregated;
 use super::registry::{KINDS, Kind, Service};
 use super::status::{self, Refusal};
 
 /// The version that is followed.
 pub(super) const VERSION: &str = "v1.35.4";
+
+/// What `kubectl get all` shows.
+const ALL: [&str; 5] = ["pods", "services", "deployments", "replicasets", "jobs"];
 
 /// The paths that need no token.
 pub(super) fn open(path: &str, method: &Method) -> Option<Response<Bytes>> {
@@ -33,8 +37,44 @@ fn version() -> Value {
     })
 }
 
-/// The lists of groups and of resources, and what describes them, by path.
-pub(super) fn groups(path: &str) -> Option<Value> {
+/// The lists of groups and of resources, and what describes them.
+pub(super) fn groups(request: &Request<Bytes>) -> Option<Response<Bytes>> {
+    let path = request.uri().path().trim_end_matches('/');
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    if accept.is_some_and(|accept| accept.split(',').any(|range| range.trim() == aggregated::MEDIA_TYPE))
+        && let Some(found) = whole(path)
+    {
+        let mut answer = status::json_response(StatusCode::OK, &found);
+        let media = HeaderValue::from_static(aggregated::MEDIA_TYPE);
+        answer.headers_mut().insert(header::CONTENT_TYPE, media);
+        return Some(answer);
+    }
+    lists(path).map(|found| status::json_response(StatusCode::OK, &found))
+}
+
+/// Everything at once, of the core group or of all others.
+fn whole(path: &str) -> Option<Value> {
+    let of = |name: &str| Some((name.to_owned(), resources(name, "v1")?));
+    match path {
+        "/api" => Some(aggregated::list(of("").into_iter())),
+        "/apis" => Some(aggregated::list(names().into_iter().filter_map(of))),
+        _ => None,
+    }
+}
+
+/// The names of all groups but the core one.
+fn names() -> BTreeSet<&'static str> {
+    KINDS
+        .iter()
+        .map(|kind| kind.group)
+        .filter(|group| !group.is_empty())
+        .collect()
+}
+
+fn lists(path: &str) -> Option<Value> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match segments.as_slice() {
         ["api"] => Some(json!({
@@ -42,12 +82,7 @@ pub(super) fn groups(path: &str) -> Option<Value> {
             "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": ""}],
         })),
         ["apis"] => {
-            let names: BTreeSet<&str> = KINDS
-                .iter()
-                .map(|kind| kind.group)
-                .filter(|group| !group.is_empty())
-                .collect();
-            let groups: Vec<Value> = names.into_iter().map(group).collect();
+            let groups: Vec<Value> = names().into_iter().map(group).collect();
             Some(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
         ["apis", name] if KINDS.iter().any(|kind| kind.group == *name) => {
@@ -80,7 +115,19 @@ fn resources(group: &str, version: &str) -> Option<Value> {
 
 fn rows(kind: &Kind) -> Vec<Value> {
     let verbs: &[&str] = match kind.service {
-        Service::Full => &["create", "delete", "get", "list", "patch", "update", "watch"],
+        Service::Full if kind.plural == "namespaces" => {
+            &["create", "delete", "get", "list", "patch", "update", "watch"]
+        }
+        Service::Full => &[
+            "create",
+            "delete",
+            "deletecollection",
+            "get",
+            "list",
+            "patch",
+            "update",
+            "watch",
+        ],
         Service::Given => &["get", "list", "patch", "update", "watch"],
         Service::Refused => &["get", "list", "watch"],
         Service::Review => &["create"],
@@ -92,16 +139,19 @@ fn rows(kind: &Kind) -> Vec<Value> {
     if !kind.short.is_empty() {
         whole["shortNames"] = json!(kind.short);
     }
+    if ALL.contains(&kind.plural) {
+        whole["categories"] = json!(["all"]);
+    }
     let part = |name: &&str| match *name {
         "eviction" => json!({
             "name": format!("{}/eviction", kind.plural), "singularName": "", "namespaced": kind.namespaced,
             "group": "policy", "version": "v1", "kind": "Eviction", "verbs": ["create"],
         }),
         name => {
-            let verbs: &[&str] = if name == "log" {
-                &["get"]
-            } else {
-                &["get", "patch", "update"]
+            let verbs: &[&str] = match name {
+                "log" => &["get"],
+                "finalize" => &["update"],
+                _ => &["get", "patch", "update"],
             };
             json!({
                 "name": format!("{}/{name}", kind.plural), "singularName": "", "namespaced": kind.namespaced,
@@ -109,8 +159,5 @@ fn rows(kind: &Kind) -> Vec<Value> {
             })
         }
     };
-    [whole]
-        .into_iter()
-        .chain(kind.subresources.iter().filter(|name| **name != "finalize").map(part))
-        .collect()
+    [whole].into_iter().chain(kind.subresources.iter().map(part)).collect()
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::json::{items, put, text};
+use super::json::{cut, items, put, text};
 use super::machine::Machine;
 use super::objects::Key;
+use super::registry::NAMESPACES;
 use super::timers::Timer;
 
 const FOREGROUND: &str = "foregroundDeletion";
+const ORPHAN: &str = "orphan";
 
 /// What a DELETE asks for concerning what the object owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,28 +34,16 @@ impl Machine {
         }
     }
 
-    /// Prepares what an object owns for its deletion.
+    /// Marks an object that is to be deleted with what is done about the objects that it owns before it goes.
     pub(super) fn propagate(&mut self, key: &Key, how: Propagation) {
         let Some(owner) = self.objects.get(key).map(Arc::clone) else {
             return;
         };
-        let owned = self.objects.owned_by(text(&owner, "/metadata/uid"));
-        match how {
-            Propagation::Background => {}
-            Propagation::Orphan => {
-                let uid = text(&owner, "/metadata/uid").to_owned();
-                owned.iter().for_each(|key| self.let_go(key, &uid));
-            }
-            Propagation::Foreground if owned.is_empty() => {}
-            Propagation::Foreground => {
-                let mut held = Value::clone(&owner);
-                let mut finalizers = items(&owner, "/metadata/finalizers").to_vec();
-                finalizers.push(FOREGROUND.into());
-                put(&mut held, "/metadata/finalizers", finalizers);
-                self.objects.write(key.clone(), held);
-                self.collect_soon(owned);
-            }
+        if how == Propagation::Background || key.id == NAMESPACES {
+            return;
         }
+        self.objects.write(key.clone(), marked(&owner, how));
+        self.collect_soon([key.clone()]);
     }
 
     fn let_go(&mut self, key: &Key, owner: &str) {
@@ -64,22 +54,76 @@ impl Machine {
             .cloned()
             .collect();
         let mut freed = Value::clone(object);
-        put(&mut freed, "/metadata/ownerReferences", left);
+        put_all(&mut freed, "/metadata/ownerReferences", left);
         self.objects.write(key.clone(), freed);
     }
 
-    /// Deletes what all owners of are gone or wait for it to go.
+    /// Deletes what all owners of are gone or wait for it to go, and lets owners go that have waited.
     pub(super) fn collect(&mut self) {
         for key in std::mem::take(&mut self.unowned) {
             let Some(object) = self.objects.get(&key).map(Arc::clone) else {
                 continue;
             };
-            let owners = items(&object, "/metadata/ownerReferences");
-            let left = owners.iter().all(|owner| self.has_left(text(owner, "/uid")));
-            if !owners.is_empty() && left && object["metadata"]["deletionTimestamp"].is_null() {
-                self.retire(&key, None);
+            if !object["metadata"]["deletionTimestamp"].is_null() {
+                self.wait_for_owned(&key, &object);
+                continue;
             }
+            let owners = items(&object, "/metadata/ownerReferences");
+            let uids = owners.iter().map(|owner| text(owner, "/uid").to_owned());
+            let left: Vec<String> = uids.filter(|uid| self.has_left(uid)).collect();
+            if left.is_empty() {
+                continue;
+            }
+            if left.len() == owners.len() {
+                self.retire(&key, None);
+                continue;
+            }
+            left.iter().for_each(|uid| self.let_go(&key, uid));
+            let waiting: Vec<Key> = left
+                .iter()
+                .filter_map(|uid| self.objects.key_of(uid).cloned())
+                .collect();
+            self.collect_soon(waiting);
         }
+    }
+
+    /// Does what an object waits for before it goes, and lets it go when nothing of that is left.
+    fn wait_for_owned(&mut self, key: &Key, owner: &Arc<Value>) {
+        let uid = text(owner, "/metadata/uid").to_owned();
+        let finalizers = items(owner, "/metadata/finalizers");
+        let owned = self.objects.owned_by(&uid);
+        let done = if finalizers.iter().any(|one| one == ORPHAN) {
+            owned.iter().for_each(|key| self.let_go(key, &uid));
+            ORPHAN
+        } else if finalizers.iter().any(|one| one == FOREGROUND) {
+            let blocked = owned.iter().any(|key| self.blocks(key, &uid));
+            self.collect_soon(owned.into_iter().filter(|key| self.stays(key)).collect::<Vec<_>>());
+            if blocked {
+                return;
+            }
+            FOREGROUND
+        } else {
+            return;
+        };
+        let left: Vec<Value> = finalizers.iter().filter(|one| *one != done).cloned().collect();
+        let mut freed = Value::clone(owner);
+        put_all(&mut freed, "/metadata/finalizers", left);
+        self.settle(key.clone(), freed);
+    }
+
+    /// Whether nobody has deleted an object yet.
+    fn stays(&self, key: &Key) -> bool {
+        let object = self.objects.get(key);
+        object.is_some_and(|object| object["metadata"]["deletionTimestamp"].is_null())
+    }
+
+    /// Whether an object that is owned must go before its owner of this uid may.
+    fn blocks(&self, key: &Key, owner: &str) -> bool {
+        let object = self.objects.get(key);
+        let mut references = object
+            .map_or(&[][..], |object| items(object, "/metadata/ownerReferences"))
+            .iter();
+        references.any(|one| text(one, "/uid") == owner && one["blockOwnerDeletion"] == true)
     }
 
     fn has_left(&self, uid: &str) -> bool {
@@ -95,23 +139,35 @@ impl Machine {
     /// An object is gone: what it owned follows, and owners that waited for it may go.
     pub(super) fn settle_owners(&mut self, gone: &Value) {
         self.collect_soon(self.objects.owned_by(text(gone, "/metadata/uid")));
-        for owner in items(gone, "/metadata/ownerReferences") {
-            let uid = text(owner, "/uid");
-            if !self.objects.owned_by(uid).is_empty() {
-                continue;
-            }
-            let Some(object) = self.objects.by_uid(uid).map(Arc::clone) else {
-                continue;
-            };
-            let finalizers = items(&object, "/metadata/finalizers");
-            if finalizers.iter().any(|one| one == FOREGROUND)
-                && let Some(key) = self.objects.key_of(uid).cloned()
-            {
-                let left: Vec<Value> = finalizers.iter().filter(|one| *one != FOREGROUND).cloned().collect();
-                let mut freed = Value::clone(&object);
-                put(&mut freed, "/metadata/finalizers", left);
-                self.settle(key, freed);
-            }
-        }
+        let owners = items(gone, "/metadata/ownerReferences").iter();
+        let owners: Vec<Key> = owners
+            .filter_map(|owner| self.objects.key_of(text(owner, "/uid")).cloned())
+            .collect();
+        self.collect_soon(owners);
+    }
+}
+
+/// An object with the finalizer of what is to be done about what it owns.
+pub(super) fn marked(object: &Value, how: Propagation) -> Value {
+    let mut marked = object.clone();
+    let finalizers = items(object, "/metadata/finalizers").iter();
+    let mut finalizers: Vec<Value> = finalizers
+        .filter(|one| *one != FOREGROUND && *one != ORPHAN)
+        .cloned()
+        .collect();
+    match how {
+        Propagation::Background => {}
+        Propagation::Foreground => finalizers.push(FOREGROUND.into()),
+        Propagation::Orphan => finalizers.push(ORPHAN.into()),
+    }
+    put_all(&mut marked, "/metadata/finalizers", finalizers);
+    marked
+}
+
+/// Puts a list at `pointer`, where an empty one is none.
+fn put_all(object: &mut Value, pointer: &str, list: Vec<Value>) {
+    match list.is_empty() {
+        true => drop(cut(object, pointer)),
+        false => put(object, pointer, list),
     }
 }

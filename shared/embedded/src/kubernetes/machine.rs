@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, header};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use super::objects::{Key, Objects};
 use super::registry::{EVENTS, KINDS, NODES, PODS, Service};
 use super::request::Call;
 use super::runs::Run;
-use super::status::{self, Refusal};
+use super::status::Refusal;
 use super::timers::{Timer, Timers};
 use super::watch::Watch;
 
@@ -128,6 +128,7 @@ impl Machine {
                 Timer::Deadline(uid) => self.pass_deadline(&uid),
                 Timer::Ended(uid) => self.end_pod(&uid),
                 Timer::Namespace(name) => self.empty_namespace(&name),
+                Timer::Furnish(name) => self.restore(&name),
                 Timer::Collect => self.collect(),
             }
         }
@@ -155,33 +156,42 @@ impl Machine {
         if !self.is_admin(request) {
             return Err(Refusal::unauthorized());
         }
-        if let Some(found) = discovery::groups(path.trim_end_matches('/')) {
+        if let Some(found) = discovery::groups(request) {
             let allowed = *request.method() == Method::GET;
-            let found = Some(found)
-                .filter(|_| allowed)
-                .ok_or_else(Refusal::method_not_allowed)?;
-            return Ok(Outcome::Answer(status::json_response(StatusCode::OK, &found)));
+            let found = Some(found).filter(|_| allowed);
+            return found.map(Outcome::Answer).ok_or_else(Refusal::method_not_allowed);
         }
         let call = Call::read(request)?;
+        let mut outcome = self.perform(&call)?;
+        if let Outcome::Answer(answer) = &mut outcome {
+            for warning in call.warnings() {
+                answer.headers_mut().append(header::WARNING, warning);
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn perform(&mut self, call: &Call<'_>) -> Result<Outcome, Refusal> {
         match (call.method.clone(), call.subresource.as_str(), call.name.is_empty()) {
-            (_, "finalize", _) => Err(Refusal::not_simulated("the finalize subresource")),
-            (Method::GET, "log", false) => self.logs(&call).map(Outcome::Answer),
-            (Method::POST, "eviction", false) => self.evict_pod(&call).map(Outcome::Answer),
+            (Method::PUT, "finalize", false) => self.finalize_namespace(call).map(Outcome::Answer),
+            (_, "finalize", _) => Err(Refusal::method_not_allowed()),
+            (Method::GET, "log", false) => self.logs(call).map(Outcome::Answer),
+            (Method::POST, "eviction", false) => self.evict_pod(call).map(Outcome::Answer),
             (_, "log" | "eviction", _) => Err(Refusal::method_not_allowed()),
             (Method::POST, _, true) if KINDS[call.id].service == Service::Review => {
-                self.review(&call).map(Outcome::Answer)
+                self.review(call).map(Outcome::Answer)
             }
             _ if KINDS[call.id].service == Service::Review => Err(Refusal::method_not_allowed()),
-            (Method::GET, _, false) => self.get(&call).map(Outcome::Answer),
+            (Method::GET, _, false) => self.get(call).map(Outcome::Answer),
             (Method::GET, _, true) if call.query.flag("watch") => {
-                self.watch(&call).map(|watch| Outcome::Watch(Box::new(watch)))
+                self.watch(call).map(|watch| Outcome::Watch(Box::new(watch)))
             }
-            (Method::GET, _, true) => self.list(&call).map(Outcome::Answer),
-            (Method::POST, "", true) => self.create(&call).map(Outcome::Answer),
-            (Method::PUT, _, false) => self.replace(&call).map(Outcome::Answer),
-            (Method::PATCH, _, false) => self.patch(&call).map(Outcome::Answer),
-            (Method::DELETE, "", false) => self.delete(&call).map(Outcome::Answer),
-            (Method::DELETE, "", true) => Err(Refusal::not_simulated("deletion of a whole collection")),
+            (Method::GET, _, true) => self.list(call).map(Outcome::Answer),
+            (Method::POST, "", true) => self.create(call).map(Outcome::Answer),
+            (Method::PUT, _, false) => self.replace(call).map(Outcome::Answer),
+            (Method::PATCH, _, false) => self.patch(call).map(Outcome::Answer),
+            (Method::DELETE, "", false) => self.delete(call).map(Outcome::Answer),
+            (Method::DELETE, "", true) => self.delete_collection(call).map(Outcome::Answer),
             _ => Err(Refusal::method_not_allowed()),
         }
     }
@@ -205,6 +215,7 @@ impl Machine {
             EVENTS => self.forget_event(key),
             _ => {}
         }
+        self.restore_soon(key);
         self.settle_owners(&gone);
         self.empty_soon(&key.namespace);
         Some(gone)

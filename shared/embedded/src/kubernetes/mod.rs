@@ -4,12 +4,16 @@
 //! Statuses, wording and defaults are those of Kubernetes 1.35. What is not simulated is refused, with 501 or as an
 //! unknown resource; `README.md` of this crate lists both, and the failure switches by image name.
 
+mod aggregated;
 mod binding;
 mod canonical;
+mod collections;
 mod create;
+mod data;
 mod defaults;
 mod delete;
 mod discovery;
+mod duplicates;
 mod events;
 mod garbage;
 mod ids;
@@ -18,10 +22,12 @@ mod kubelet;
 mod listeners;
 mod logs;
 mod machine;
+mod metadata;
 mod namespaces;
 mod nodes;
 mod objects;
 mod openapi;
+mod options;
 mod patch;
 mod pod_status;
 mod quantity;

@@ -76,6 +76,11 @@ impl Objects {
         self.revision
     }
 
+    /// The revision of the newest change that is no longer remembered.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
     pub(super) fn get(&self, key: &Key) -> Option<&Arc<Value>> {
         self.current.get(key)
     }

@@ -1,5 +1,6 @@
 //! Patches: JSON merge patch (RFC 7386), JSON patch (RFC 6902) and strategic merge patch.
 
+use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 use serde_json::{Map, Value};
 
 use super::request::Call;
@@ -7,8 +8,6 @@ use super::schema::Place;
 use super::status::Refusal;
 use super::strategic;
 
-const ACCEPTED: &str =
-    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
 /// Operations of one JSON patch, as in kube-apiserver.
 const OPERATIONS_MAX: usize = 10_000;
 
@@ -24,11 +23,13 @@ pub(super) fn apply(call: &Call<'_>, old: &Value) -> Result<Value, Refusal> {
             json_patch::merge(&mut new, &patch);
         }
         "application/json-patch+json" => {
-            let patch: json_patch::Patch = serde_json::from_slice(call.body).map_err(|error| unreadable(&error))?;
-            if patch.0.len() > OPERATIONS_MAX {
+            let patch: Vec<Value> = serde_json::from_slice(call.body).map_err(|error| unreadable(&error))?;
+            if patch.len() > OPERATIONS_MAX {
                 return Err(Refusal::too_large(OPERATIONS_MAX));
             }
-            json_patch::patch(&mut new, &patch).map_err(|_| Refusal::unprocessable())?;
+            for operation in patch {
+                operate(&mut new, operation).ok_or_else(Refusal::unprocessable)?;
+            }
         }
         "application/strategic-merge-patch+json" => {
             let patch: Map<String, Value> =
@@ -38,10 +39,22 @@ pub(super) fn apply(call: &Call<'_>, old: &Value) -> Result<Value, Refusal> {
             }
         }
         "application/apply-patch+yaml" => return Err(Refusal::not_simulated("server-side apply")),
-        _ => return Err(Refusal::unsupported_media_type(ACCEPTED)),
+        _ => return Err(Refusal::unsupported_patch()),
     }
     // A status cannot be changed beside its subresource, nor anything else through it; `update` sees to both.
     Ok(new)
+}
+
+/// Does one operation of a JSON patch, if it can be done.
+fn operate(object: &mut Value, operation: Value) -> Option<()> {
+    let operation = match serde_json::from_value(operation).ok()? {
+        // The real server's library takes what is not there for null.
+        PatchOperation::Replace(ReplaceOperation { path, value }) if object.pointer(path.as_str()).is_none() => {
+            PatchOperation::Add(AddOperation { path, value })
+        }
+        operation => operation,
+    };
+    json_patch::patch(object, &[operation]).ok()
 }
 
 fn unreadable(error: &serde_json::Error) -> Refusal {

@@ -1,5 +1,7 @@
 //! GET of one object and of lists, in pages that show one revision.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -29,26 +31,30 @@ struct Continue {
 
 impl Machine {
     pub(super) fn get(&self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
-        let key = Key::new(call.id, &call.namespace, &call.name);
-        let object = self
-            .objects
-            .get(&key)
-            .ok_or_else(|| Refusal::not_found(call.kind(), &call.name))?;
-        Ok(json_response(StatusCode::OK, &view(object, call.shape)))
+        let (asked, current) = (version(call)?, self.objects.revision());
+        if asked > current {
+            return Err(Refusal::too_large_version(asked, current));
+        }
+        let object = self.existing(call)?;
+        Ok(json_response(StatusCode::OK, &view(&object, call.shape)))
     }
 
     pub(super) fn list(&self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
+        self.page(call)?.answer(call)
+    }
+
+    /// What one call shows of a list.
+    pub(super) fn page(&self, call: &Call<'_>) -> Result<Page, Refusal> {
         let selector = Selector::read(
             call.kind(),
             call.query.text("labelSelector"),
             call.query.text("fieldSelector"),
         )?;
-        let limit = call.query.number("limit")?.filter(|limit| *limit > 0);
-        let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let limit = limit(call)?;
         let token = continue_token(call)?;
         let revision = match &token {
             Some(token) => token.rv,
-            None => self.asked_revision(call)?,
+            None => self.asked_revision(call, limit.is_some())?,
         };
         let objects = self
             .objects
@@ -66,7 +72,10 @@ impl Machine {
         });
         let from = objects.partition_point(|(key, _)| after.as_ref().is_some_and(|after| *key <= after));
         let mut later = objects[from..].iter().filter(|(_, object)| selector.selects(object));
-        let shown: Vec<_> = later.by_ref().take(limit.unwrap_or(usize::MAX)).collect();
+        let shown = later.by_ref().take(limit.unwrap_or(usize::MAX));
+        let shown: Vec<(Key, Arc<Value>)> = shown
+            .map(|(key, object)| (Key::clone(key), Arc::clone(object)))
+            .collect();
         // As the real server, which counts what is left only where nothing is selected.
         let left = match selector.is_empty() {
             true => later.count(),
@@ -85,35 +94,71 @@ impl Machine {
                 metadata["remainingItemCount"] = left.into();
             }
         }
+        Ok(Page { metadata, shown })
+    }
+
+    /// The revision that a list is to show: the current one, unless exactly another is asked for, which a page does
+    /// that names one.
+    fn asked_revision(&self, call: &Call<'_>, is_page: bool) -> Result<u64, Refusal> {
+        let (asked, current) = (version(call)?, self.objects.revision());
+        if asked > current {
+            return Err(Refusal::too_large_version(asked, current));
+        }
+        let exact = match call.query.text("resourceVersionMatch") {
+            "" => is_page,
+            how => how == "Exact",
+        };
+        Ok(if exact && asked > 0 { asked } else { current })
+    }
+}
+
+/// What one call shows of a list.
+pub(super) struct Page {
+    metadata: Value,
+    pub(super) shown: Vec<(Key, Arc<Value>)>,
+}
+
+impl Page {
+    /// The list as the answer to `call`.
+    pub(super) fn answer(&self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
         let (kind, api_version) = match call.shape {
             Shape::Whole => (format!("{}List", call.kind().kind), call.kind().api_version()),
             Shape::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
         };
+        let items = self.shown.iter().map(|(_, object)| Listed(object, call.shape));
         let body = List {
             kind,
             api_version,
-            metadata,
-            items: shown.iter().map(|(_, object)| Listed(object, call.shape)).collect(),
+            metadata: &self.metadata,
+            items: items.collect(),
         };
         let body = serde_json::to_string(&body).map_err(|error| Refusal::internal(error.to_string()))?;
         Ok(json_text(StatusCode::OK, body))
     }
+}
 
-    /// The revision that a list is to show: the current one, unless exactly another is asked for.
-    fn asked_revision(&self, call: &Call<'_>) -> Result<u64, Refusal> {
-        let current = self.objects.revision();
-        let asked = call.query.number("resourceVersion")?.unwrap_or(0);
-        if asked > current {
-            return Err(Refusal::too_large_version(asked, current));
-        }
-        match call.query.text("resourceVersionMatch") {
-            "Exact" if asked > 0 => Ok(asked),
-            "" | "NotOlderThan" => Ok(current),
-            other => Err(Refusal::bad_request(format!(
-                "resourceVersionMatch {other:?} does not fit the resourceVersion"
-            ))),
-        }
+/// The version of the state that a caller wants to see, or a newer one; 0 for any.
+fn version(call: &Call<'_>) -> Result<u64, Refusal> {
+    let text = call.query.text("resourceVersion");
+    match text {
+        "" => Ok(0),
+        text => text.parse().map_err(|_| {
+            let why = format!("Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax");
+            Refusal::bad_request(format!("invalid resource version: resourceVersion: {why}"))
+        }),
     }
+}
+
+/// The most objects of a page, where there is a limit.
+fn limit(call: &Call<'_>) -> Result<Option<usize>, Refusal> {
+    let text = call.query.text("limit");
+    let given: i64 = match text {
+        "" => 0,
+        text => text
+            .parse()
+            .map_err(|_| Refusal::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))?,
+    };
+    Ok(usize::try_from(given).ok().filter(|limit| *limit > 0))
 }
 
 /// A list, written without a copy of what is in it.
@@ -122,7 +167,7 @@ impl Machine {
 struct List<'a> {
     kind: String,
     api_version: String,
-    metadata: Value,
+    metadata: &'a Value,
     items: Vec<Listed<'a>>,
 }
 
@@ -161,7 +206,7 @@ fn continue_token(call: &Call<'_>) -> Result<Option<Continue>, Refusal> {
     token
         .filter(fits)
         .map(Some)
-        .ok_or_else(|| Refusal::bad_request("continue key is not valid"))
+        .ok_or_else(|| Refusal::bad_request("invalid continue token: continue key is not valid"))
 }
 
 fn seal(token: &Continue) -> Result<String, Refusal> {

@@ -50,6 +50,8 @@ pub(super) struct Kind {
     pub(super) generation: bool,
     /// A replacement may leave `metadata.resourceVersion` out.
     pub(super) unconditional: bool,
+    /// A replacement of what is not there makes it.
+    pub(super) creates_on_update: bool,
     /// DELETE answers with the object rather than with a `Status`.
     pub(super) returns_deleted: bool,
     /// Field selectors beside `metadata.name` and `metadata.namespace`.
@@ -97,6 +99,7 @@ const PLAIN: Kind = Kind {
     service: Service::Full,
     generation: false,
     unconditional: true,
+    creates_on_update: false,
     returns_deleted: false,
     fields: &[],
     canonical: schema::<core::v1::ConfigMap>,
@@ -104,6 +107,7 @@ const PLAIN: Kind = Kind {
 const RBAC: Kind = Kind {
     group: "rbac.authorization.k8s.io",
     names: Names::PathSegment,
+    creates_on_update: true,
     ..PLAIN
 };
 const APPS: Kind = Kind {
@@ -144,22 +148,22 @@ pub(super) static KINDS: &[Kind] = &ROWS;
 #[rustfmt::skip]
 const ROWS: [Kind; 24] = [
     Kind { kind: "ConfigMap", plural: "configmaps", short: &["cm"], canonical: schema::<core::v1::ConfigMap>, ..PLAIN },
-    Kind { kind: "Endpoints", plural: "endpoints", short: &["ep"], canonical: schema::<core::v1::Endpoints>, ..PLAIN },
-    Kind { kind: "Event", plural: "events", short: &["ev"], fields: EVENT_FIELDS, canonical: schema::<core::v1::Event>, ..PLAIN },
-    Kind { kind: "LimitRange", plural: "limitranges", short: &["limits"], canonical: schema::<core::v1::LimitRange>, ..PLAIN },
+    Kind { kind: "Endpoints", plural: "endpoints", short: &["ep"], creates_on_update: true, canonical: schema::<core::v1::Endpoints>, ..PLAIN },
+    Kind { kind: "Event", plural: "events", short: &["ev"], fields: EVENT_FIELDS, creates_on_update: true, canonical: schema::<core::v1::Event>, ..PLAIN },
+    Kind { kind: "LimitRange", plural: "limitranges", short: &["limits"], creates_on_update: true, canonical: schema::<core::v1::LimitRange>, ..PLAIN },
     Kind { kind: "Namespace", plural: "namespaces", short: &["ns"], namespaced: false, subresources: &["finalize", "status"], names: Names::Label, returns_deleted: true, fields: &["status.phase"], canonical: schema::<core::v1::Namespace>, ..PLAIN },
-    Kind { kind: "Node", plural: "nodes", short: &["no"], namespaced: false, subresources: STATUS, service: Service::Given, canonical: schema::<core::v1::Node>, ..PLAIN },
+    Kind { kind: "Node", plural: "nodes", short: &["no"], namespaced: false, subresources: STATUS, service: Service::Given, fields: &["spec.unschedulable"], canonical: schema::<core::v1::Node>, ..PLAIN },
     Kind { kind: "PersistentVolumeClaim", plural: "persistentvolumeclaims", short: &["pvc"], subresources: STATUS, returns_deleted: true, canonical: schema::<core::v1::PersistentVolumeClaim>, ..PLAIN },
     Kind { kind: "Pod", plural: "pods", short: &["po"], subresources: &["eviction", "log", "status"], generation: true, returns_deleted: true, fields: POD_FIELDS, canonical: schema::<core::v1::Pod>, ..PLAIN },
     Kind { kind: "ResourceQuota", plural: "resourcequotas", short: &["quota"], subresources: STATUS, returns_deleted: true, canonical: schema::<core::v1::ResourceQuota>, ..PLAIN },
     Kind { kind: "Secret", plural: "secrets", fields: &["type"], canonical: schema::<core::v1::Secret>, ..PLAIN },
     Kind { kind: "ServiceAccount", plural: "serviceaccounts", short: &["sa"], unconditional: false, returns_deleted: true, canonical: schema::<core::v1::ServiceAccount>, ..PLAIN },
-    Kind { kind: "Service", plural: "services", short: &["svc"], subresources: STATUS, names: Names::Label1035, returns_deleted: true, canonical: schema::<core::v1::Service>, ..PLAIN },
+    Kind { kind: "Service", plural: "services", short: &["svc"], subresources: STATUS, names: Names::Label1035, returns_deleted: true, creates_on_update: true, canonical: schema::<core::v1::Service>, ..PLAIN },
     Kind { kind: "Deployment", plural: "deployments", short: &["deploy"], canonical: schema::<apps::v1::Deployment>, ..APPS },
     Kind { kind: "ReplicaSet", plural: "replicasets", short: &["rs"], canonical: schema::<apps::v1::ReplicaSet>, ..APPS },
     Kind { group: "batch", kind: "Job", plural: "jobs", canonical: schema::<batch::v1::Job>, ..APPS },
     Kind { group: "authentication.k8s.io", kind: "SelfSubjectReview", plural: "selfsubjectreviews", namespaced: false, service: Service::Review, canonical: schema::<authentication::v1::SelfSubjectReview>, ..PLAIN },
-    Kind { group: "coordination.k8s.io", kind: "Lease", plural: "leases", unconditional: false, canonical: schema::<coordination::v1::Lease>, ..PLAIN },
+    Kind { group: "coordination.k8s.io", kind: "Lease", plural: "leases", unconditional: false, creates_on_update: true, canonical: schema::<coordination::v1::Lease>, ..PLAIN },
     Kind { kind: "Ingress", plural: "ingresses", short: &["ing"], subresources: STATUS, canonical: schema::<networking::v1::Ingress>, ..NETWORKING },
     Kind { kind: "NetworkPolicy", plural: "networkpolicies", short: &["netpol"], canonical: schema::<networking::v1::NetworkPolicy>, ..NETWORKING },
     Kind { kind: "IngressClass", plural: "ingressclasses", namespaced: false, canonical: schema::<networking::v1::IngressClass>, ..NETWORKING },
@@ -194,6 +198,11 @@ const fn same(left: &[u8], right: &[u8]) -> bool {
         at += 1;
     }
     left.len() == right.len() && at == left.len()
+}
+
+/// Whether there is such a group, which the core group is not called by name.
+pub(super) fn is_group(name: &str) -> bool {
+    !name.is_empty() && KINDS.iter().any(|kind| kind.group == name)
 }
 
 /// The resource of a path.

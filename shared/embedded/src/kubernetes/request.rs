@@ -1,12 +1,14 @@
 //! Reading a request: which resource its path names, and which options its query carries.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use axum::extract::Query as Pairs;
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{HeaderValue, Method, Request, header};
 use serde_json::Value;
 
+use super::options;
 use super::registry::{self, KINDS, Kind, KindId};
 use super::status::Refusal;
 
@@ -37,6 +39,9 @@ const LOG: &[&str] = &[
 const WRITE: &[&str] = &["dryRun", "force"];
 const DELETE: &[&str] = &["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"];
 
+/// How many bytes of a body that is no object are told.
+const BODY_SHOWN: usize = 30;
+
 /// A resource that a path names, or one object of it.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
@@ -52,6 +57,7 @@ pub(super) struct Call<'a> {
     /// Media type of the body without its parameters, empty when absent.
     pub(super) content_type: String,
     pub(super) shape: Shape,
+    warnings: RefCell<Vec<String>>,
 }
 
 /// How much of an object the caller wants.
@@ -62,44 +68,46 @@ pub(super) enum Shape {
     Metadata,
 }
 
-/// The options of a request; of one given twice the first counts.
+/// The options of a request; of one given twice the first counts, where it is not a list.
 #[derive(Debug, Default)]
-pub(super) struct Query(BTreeMap<String, String>);
+pub(super) struct Query(BTreeMap<String, Vec<String>>);
 
 impl Query {
     /// The value of an option, empty when absent.
     pub(super) fn text(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
+        self.all(name).next().unwrap_or("")
+    }
+
+    /// All values of an option.
+    pub(super) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0.get(name).into_iter().flatten().map(String::as_str)
+    }
+
+    /// Whether an option is given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     /// A boolean as Go's `strconv.ParseBool` has it; absent is false, and a mere name is true.
     pub(super) fn flag(&self, name: &str) -> bool {
-        self.0
-            .get(name)
-            .is_some_and(|value| !matches!(value.as_str(), "0" | "f" | "F" | "false" | "False" | "FALSE"))
+        let value = self.all(name).next();
+        value.is_some_and(|value| !matches!(value, "0" | "f" | "F" | "false" | "False" | "FALSE"))
     }
 
     /// A whole number that is not negative.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
         match self.text(name) {
             "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| {
-                Refusal::bad_request(format!(
-                    "invalid value {text:?} for the query parameter {name:?}: not a number"
-                ))
-            }),
+            text => text
+                .parse()
+                .map(Some)
+                .map_err(|_| Refusal::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))),
         }
     }
 
     /// Whether nothing is to be kept of what the request does.
-    pub(super) fn dry_run(&self) -> Result<bool, Refusal> {
-        match self.text("dryRun") {
-            "" => Ok(false),
-            "All" => Ok(true),
-            other => Err(Refusal::bad_request(format!(
-                "dryRun: Unsupported value: {other:?}: supported values: \"All\""
-            ))),
-        }
+    pub(super) fn dry_run(&self) -> bool {
+        self.has("dryRun")
     }
 
     fn only(&self, allowed: &[&str]) -> Result<(), Refusal> {
@@ -122,7 +130,7 @@ impl<'a> Call<'a> {
         let segments: Vec<&str> = request.uri().path().split('/').skip(1).collect();
         let (group, version, rest) = match segments.as_slice() {
             ["api", version, rest @ ..] => ("", *version, rest),
-            ["apis", group, version, rest @ ..] => (*group, *version, rest),
+            ["apis", group, version, rest @ ..] if registry::is_group(group) => (*group, *version, rest),
             _ => return Err(Refusal::unknown_path()),
         };
         let (namespace, plural, name, subresource) = match rest {
@@ -133,9 +141,9 @@ impl<'a> Call<'a> {
             [plural] => ("", *plural, "", ""),
             [plural, name] => ("", *plural, *name, ""),
             [plural, name, subresource] => ("", *plural, *name, *subresource),
-            _ => return Err(Refusal::unknown_path()),
+            _ => return Err(Refusal::unknown_resource()),
         };
-        let id = registry::find(group, version, plural).ok_or_else(Refusal::unknown_path)?;
+        let id = registry::find(group, version, plural).ok_or_else(Refusal::unknown_resource)?;
         let kind = &KINDS[id];
         let misplaced = if kind.namespaced {
             namespace.is_empty() && !name.is_empty()
@@ -145,15 +153,16 @@ impl<'a> Call<'a> {
         let unknown_part = !subresource.is_empty() && !kind.subresources.contains(&subresource);
         let hollow = rest.len() > 1 && rest.iter().any(|segment| segment.is_empty());
         if misplaced || hollow {
-            return Err(Refusal::unknown_path());
+            return Err(Refusal::unknown_resource());
         }
         if kind.plural == "serviceaccounts" && subresource == "token" {
             return Err(Refusal::not_simulated("a token request"));
         }
         if unknown_part {
-            return Err(Refusal::unknown_path());
+            return Err(Refusal::unknown_resource());
         }
         let call = Call {
+            warnings: RefCell::default(),
             method: request.method(),
             id,
             namespace: namespace.to_owned(),
@@ -172,13 +181,40 @@ impl<'a> Call<'a> {
         &KINDS[self.id]
     }
 
+    /// Has the caller warned of something that is done all the same.
+    pub(super) fn warn(&self, warning: String) {
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// The values of the `Warning` headers of the answer (RFC 7234).
+    pub(super) fn warnings(&self) -> Vec<HeaderValue> {
+        let warnings = self.warnings.borrow();
+        let values = warnings
+            .iter()
+            .map(|text| HeaderValue::from_str(&format!("299 - {text:?}")));
+        values.filter_map(Result::ok).collect()
+    }
+
     /// The body as JSON. An empty one is an error, as everywhere but in DELETE.
     pub(super) fn json(&self) -> Result<Value, Refusal> {
         if !matches!(self.content_type.as_str(), "" | "application/json" | "*/*") {
             return Err(Refusal::unsupported_media_type("application/json"));
         }
-        serde_json::from_slice(self.body)
-            .map_err(|error| Refusal::bad_request(format!("the object provided is unrecognized: {error}")))
+        serde_json::from_slice(self.body).map_err(|error| self.unrecognized(&error.to_string()))
+    }
+
+    /// The body is no object at all.
+    pub(super) fn unrecognized(&self, error: &str) -> Refusal {
+        let shown = match self.body.get(..BODY_SHOWN) {
+            Some(beginning) => format!("{} ...", hex::encode(beginning)),
+            None if self.body.is_empty() => "<empty>".to_owned(),
+            None => hex::encode(self.body),
+        };
+        Refusal::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: \
+             {error} ({shown})",
+            self.kind().kind
+        ))
     }
 
     fn check_options(&self) -> Result<(), Refusal> {
@@ -186,10 +222,15 @@ impl<'a> Call<'a> {
             Method::GET if self.subresource == "log" => LOG,
             Method::GET if self.name.is_empty() => LIST,
             Method::GET => GET,
+            Method::DELETE if self.name.is_empty() => {
+                self.query.only(&[LIST, DELETE].concat())?;
+                return options::check(self);
+            }
             Method::DELETE => DELETE,
             _ => WRITE,
         };
-        self.query.only(allowed)
+        self.query.only(allowed)?;
+        options::check(self)
     }
 }
 
@@ -198,7 +239,7 @@ fn query(request: &Request<Bytes>) -> Result<Query, Refusal> {
         .map_err(|error| Refusal::bad_request(format!("the query cannot be read: {error}")))?;
     let mut query = Query::default();
     for (name, value) in pairs {
-        query.0.entry(name).or_insert(value);
+        query.0.entry(name).or_default().push(value);
     }
     Ok(query)
 }

@@ -76,10 +76,14 @@ fn field(kind: &Kind, part: &str) -> Result<FieldRequirement, Refusal> {
         .ok_or_else(|| Refusal::bad_request(format!("invalid selector: '{part}'; can't understand '{part}'")))?;
     let known = matches!(name, "metadata.name" | "metadata.namespace") || kind.fields.contains(&name);
     if !known {
-        return Err(Refusal::bad_request(format!("field label not supported: {name}")));
+        return Err(Refusal::bad_request(match kind.fields.is_empty() {
+            true => format!("{name:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""),
+            false => format!("field label not supported: {name}"),
+        }));
     }
+    let place = if name == "source" { "source.component" } else { name };
     Ok(FieldRequirement {
-        pointer: format!("/{}", name.replace('.', "/")),
+        pointer: format!("/{}", place.replace('.', "/")),
         value: value.to_owned(),
         equal,
     })

@@ -71,12 +71,23 @@ impl Cause {
         }
     }
 
+    /// One that is not there, of what `field` may name.
+    pub(super) fn not_found(field: impl Into<String>, value: &str) -> Cause {
+        Cause {
+            reason: "FieldValueNotFound",
+            field: field.into(),
+            message: format!("Not found: {value:?}"),
+        }
+    }
+
     pub(super) fn unsupported(field: impl Into<String>, value: &str, supported: &[&str]) -> Cause {
+        Cause::unsupported_value(field, &value.into(), supported)
+    }
+
+    /// `value` is shown as JSON, the way Go quotes it.
+    pub(super) fn unsupported_value(field: impl Into<String>, value: &Value, supported: &[&str]) -> Cause {
         let supported: Vec<String> = supported.iter().map(|one| format!("{one:?}")).collect();
-        let message = format!(
-            "Unsupported value: {value:?}: supported values: {}",
-            supported.join(", ")
-        );
+        let message = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
         Cause {
             reason: "FieldValueNotSupported",
             field: field.into(),
@@ -114,6 +125,15 @@ impl Refusal {
         Refusal::new(StatusCode::NOT_FOUND, "", "404 page not found")
     }
 
+    /// The path names no resource of a group that is served, or nothing of such a resource.
+    pub(super) fn unknown_resource() -> Refusal {
+        let message = "the server could not find the requested resource";
+        Refusal {
+            details: Some(json!({})),
+            ..Refusal::new(StatusCode::NOT_FOUND, "NotFound", message)
+        }
+    }
+
     pub(super) fn unauthorized() -> Refusal {
         Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized")
     }
@@ -137,8 +157,23 @@ impl Refusal {
     }
 
     pub(super) fn not_acceptable() -> Refusal {
-        let message = "only the following media types are accepted: application/json";
-        Refusal::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+        let message = "406: Not Acceptable\n\nAvailable representations: application/json";
+        Refusal {
+            details: Some(json!({})),
+            ..Refusal::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+        }
+    }
+
+    /// A patch of a kind that is not known.
+    pub(super) fn unsupported_patch() -> Refusal {
+        Refusal {
+            details: Some(json!({})),
+            ..Refusal::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "UnsupportedMediaType",
+                "415: Unsupported Media Type",
+            )
+        }
     }
 
     pub(super) fn unsupported_media_type(accepted: &str) -> Refusal {
@@ -160,6 +195,21 @@ impl Refusal {
     pub(super) fn already_exists(kind: &Kind, name: &str) -> Refusal {
         let message = format!("{} {name:?} already exists", kind.qualified());
         Refusal::about(StatusCode::CONFLICT, "AlreadyExists", kind, name, &message)
+    }
+
+    /// As [`Refusal::already_exists`], by something that is on its way out.
+    pub(super) fn still_exists(kind: &Kind, name: &str) -> Refusal {
+        let message = format!("object is being deleted: {} {name:?} already exists", kind.qualified());
+        Refusal::about(StatusCode::CONFLICT, "AlreadyExists", kind, name, &message)
+    }
+
+    /// A delete of another object, or of another version, than there is. It is told by the kind.
+    pub(super) fn unmet(kind: &Kind, name: &str, why: &str) -> Refusal {
+        let by_kind = Kind {
+            plural: kind.kind,
+            ..*kind
+        };
+        Refusal::conflict(&by_kind, name, why)
     }
 
     pub(super) fn conflict(kind: &Kind, name: &str, why: &str) -> Refusal {
@@ -205,7 +255,10 @@ impl Refusal {
             .iter()
             .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
             .collect();
-        let mut details = json!({"kind": kind, "causes": causes});
+        let mut details = json!({"causes": causes});
+        if !kind.is_empty() {
+            details["kind"] = kind.into();
+        }
         if !name.is_empty() {
             details["name"] = name.into();
         }
@@ -217,6 +270,17 @@ impl Refusal {
             details: Some(details),
             ..Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
         }
+    }
+
+    /// An option of a request, as one of the fields of `options`.
+    pub(super) fn invalid_option(options: &str, causes: &[Cause]) -> Refusal {
+        Refusal::invalid("meta.k8s.io", options, "", causes)
+    }
+
+    /// A patch that makes an object which its kind cannot be.
+    pub(super) fn invalid_patch(shown: &str, why: &str) -> Refusal {
+        let cause = Cause::invalid("patch", shown, why);
+        Refusal::invalid("", "", "", &[cause])
     }
 
     /// A patch that is well formed but cannot be applied.
@@ -235,7 +299,7 @@ impl Refusal {
 
     /// A resourceVersion that is not reached yet.
     pub(super) fn too_large_version(asked: u64, current: u64) -> Refusal {
-        let message = format!("Too large resource version: {asked}, current: {current}");
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
         let details = json!({
             "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
             "retryAfterSeconds": 1,

@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Ended(String),
     /// Empty the namespace of this name, or let it go.
     Namespace(String),
+    /// Put back what the namespace of this name must have.
+    Furnish(String),
     /// Delete what lost its owners.
     Collect,
 }

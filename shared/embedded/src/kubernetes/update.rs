@@ -1,5 +1,6 @@
 //! PUT and PATCH: an object in the place of the stored one.
 
+use std::num::IntErrorKind;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +22,12 @@ use super::validation;
 impl Machine {
     pub(super) fn replace(&mut self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
         let new = canonical::read(call, call.json()?)?;
+        let key = Key::new(call.id, &call.namespace, &call.name);
+        let creates = call.kind().creates_on_update && call.subresource.is_empty();
+        if creates && self.objects.get(&key).is_none() {
+            check_name(call, &new)?;
+            return self.make(call, new);
+        }
         self.update(call, new)
     }
 
@@ -45,15 +52,7 @@ impl Machine {
         let kind = call.kind();
         let old = self.existing(call)?;
         check_place(call, &mut new)?;
-        let named = text(&new, "/metadata/name");
-        if named != call.name {
-            let message = format!(
-                "the name of the object ({named}) does not match the name on the URL ({})",
-                call.name
-            );
-            return Err(Refusal::bad_request(message));
-        }
-        check_version(call, &old, &new)?;
+        check_identity(call, &old, &new)?;
         if call.subresource == "status" {
             let mut changed = Value::clone(&old);
             keep(&new, &mut changed, "/status");
@@ -92,7 +91,7 @@ impl Machine {
         }
         keep(&old, &mut new, "/metadata/resourceVersion");
         let unchanged = *old == new;
-        let stored = match unchanged || call.query.dry_run()? {
+        let stored = match unchanged || call.query.dry_run() {
             true => Arc::new(new),
             false => self.settle(Key::new(call.id, &call.namespace, &call.name), new),
         };
@@ -123,13 +122,29 @@ impl Machine {
     }
 }
 
+/// An update names the object that its path names.
+fn check_name(call: &Call<'_>, new: &Value) -> Result<(), Refusal> {
+    let (named, path) = (text(new, "/metadata/name"), &call.name);
+    let message = match named {
+        named if named == path => return Ok(()),
+        "" => format!("the name of the object ({path} based on URL) was undeterminable: name must be provided"),
+        named => format!("the name of the object ({named}) does not match the name on the URL ({path})"),
+    };
+    Err(Refusal::bad_request(message))
+}
+
 /// An update is of the object and of the version that its writer saw.
-fn check_version(call: &Call<'_>, old: &Value, new: &Value) -> Result<(), Refusal> {
+pub(super) fn check_identity(call: &Call<'_>, old: &Value, new: &Value) -> Result<(), Refusal> {
+    check_name(call, new)?;
     let kind = call.kind();
     let (version, uid) = (text(new, "/metadata/resourceVersion"), text(new, "/metadata/uid"));
     let own_uid = text(old, "/metadata/uid");
     if version.is_empty() && !kind.unconditional && call.method == Method::PUT {
         let cause = Cause::invalid("metadata.resourceVersion", 0, "must be specified for an update");
+        return Err(Refusal::invalid(kind.group, kind.kind, &call.name, &[cause]));
+    }
+    if !uid.is_empty() && uid != own_uid && call.method == Method::PATCH {
+        let cause = Cause::invalid("metadata.uid", uid, "field is immutable");
         return Err(Refusal::invalid(kind.group, kind.kind, &call.name, &[cause]));
     }
     if !uid.is_empty() && uid != own_uid {
@@ -142,6 +157,12 @@ fn check_version(call: &Call<'_>, old: &Value, new: &Value) -> Result<(), Refusa
              UID in precondition: {uid}, UID in object meta: {own_uid}"
         );
         return Err(Refusal::conflict(kind, &call.name, &why));
+    }
+    if let Err(error) = version.parse::<u64>()
+        && *error.kind() == IntErrorKind::InvalidDigit
+    {
+        let message = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
+        return Err(Refusal::internal(message));
     }
     if !version.is_empty() && version != text(old, "/metadata/resourceVersion") {
         let why = "the object has been modified; please apply your changes to the latest version and try again";

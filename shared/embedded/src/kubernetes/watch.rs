@@ -65,7 +65,7 @@ impl Watch {
         let mut object = json!({
             "kind": name,
             "apiVersion": api_version,
-            "metadata": {"resourceVersion": self.revision.to_string(), "creationTimestamp": null},
+            "metadata": {"resourceVersion": self.revision.to_string()},
         });
         if annotations
             .as_object()
@@ -106,14 +106,22 @@ impl Machine {
             call.query.text("labelSelector"),
             call.query.text("fieldSelector"),
         )?;
-        let from = call.query.number("resourceVersion")?.unwrap_or(0);
-        let marks_initial = call.query.flag("sendInitialEvents");
+        let asked = call.query.text("resourceVersion");
+        let from = match asked {
+            "" => 0,
+            text => text.parse().map_err(|_| {
+                let why = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
+                Refusal::internal(format!("resourceVersion: Invalid value: {text:?}: {why}"))
+            })?,
+        };
         let bookmarks = call.query.flag("allowWatchBookmarks");
-        if marks_initial && !(bookmarks && call.query.text("resourceVersionMatch") == "NotOlderThan") {
-            let message = "sendInitialEvents requires resourceVersionMatch=NotOlderThan and allowWatchBookmarks";
-            return Err(Refusal::bad_request(message));
-        }
-        let whole = from == 0 || marks_initial;
+        // A caller that takes bookmarks and asks for no version is told where the state ends, whether it asks or not.
+        let initial = match call.query.has("sendInitialEvents") {
+            true => call.query.flag("sendInitialEvents"),
+            false => from == 0,
+        };
+        let marks_initial = initial && bookmarks && asked != "0";
+        let whole = initial;
         let current = self.objects.list(call.id, &call.namespace).map(|(_, object)| object);
         let mut initial: Vec<Arc<Value>> = match whole {
             true => current.filter(|object| selector.selects(object)).cloned().collect(),
@@ -128,7 +136,11 @@ impl Machine {
             shape: call.shape,
             initial,
             marks_initial,
-            revision: if whole { self.objects.revision() } else { from },
+            revision: if from == 0 || whole {
+                self.objects.revision()
+            } else {
+                from
+            },
             bookmarks,
             timeout: timeout
                 .map_or(USUAL_TIMEOUT, Duration::from_secs)
@@ -157,11 +169,8 @@ impl Machine {
         }
         let Some(changes) = self.objects.since(watch.revision) else {
             watch.ended = true;
-            let message = format!(
-                "too old resource version: {} ({})",
-                watch.revision,
-                self.objects.revision()
-            );
+            let oldest = self.objects.forgotten();
+            let message = format!("too old resource version: {} ({oldest})", watch.revision);
             lines.push(line("ERROR", &Refusal::expired(message).body()));
             return lines;
         };

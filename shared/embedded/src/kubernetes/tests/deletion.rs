@@ -99,7 +99,7 @@ fn a_namespace_is_terminating_until_what_is_in_it_is_gone() {
     assert_eq!(cluster.get(&format!("{MAPS}/a")).0, 404);
     assert_eq!(cluster.seen("p")["metadata"]["deletionGracePeriodSeconds"], 30);
     let held = cluster.get("/api/v1/namespaces/n").1;
-    let message = held["status"]["conditions"][0]["message"].as_str().unwrap();
+    let (_, message) = super::condition(&held, "NamespaceContentRemaining");
     assert_eq!(message, "Some resources are remaining: pods. has 1 resource instances");
     cluster.pass(1.0);
     assert_eq!(cluster.get("/api/v1/namespaces/n").0, 404);
@@ -119,7 +119,7 @@ fn a_held_object_holds_its_namespace_without_anything_being_due() {
     cluster.delete("/api/v1/namespaces/n", Value::Null);
     cluster.pass(5.0);
     let held = cluster.get("/api/v1/namespaces/n").1;
-    assert_eq!(held["status"]["conditions"][1]["type"], "NamespaceFinalizersRemaining");
+    assert_eq!(super::condition(&held, "NamespaceFinalizersRemaining").0, "True");
     assert_eq!(cluster.machine.next_tick(), None);
     cluster.merge(&format!("{MAPS}/a"), json!({"metadata": {"finalizers": []}}));
     cluster.pass(0.1);
@@ -162,6 +162,7 @@ fn foreground_deletion_waits_for_what_is_owned() {
     let (mut cluster, owner) = with_map(json!({"name": "a"}));
     let mut child = owned_by(&owner);
     child["metadata"]["finalizers"] = json!(["x.io/hold"]);
+    child["metadata"]["ownerReferences"][0]["blockOwnerDeletion"] = true.into();
     cluster.post(MAPS, child);
     let (_, going) = cluster.delete(&format!("{MAPS}/a"), json!({"propagationPolicy": "Foreground"}));
     assert_eq!(going["metadata"]["finalizers"], json!(["foregroundDeletion"]));
@@ -186,7 +187,7 @@ fn orphans_stay() {
     cluster.pass(1.0);
     assert_eq!(
         cluster.get(&format!("{MAPS}/child")).1["metadata"]["ownerReferences"],
-        json!([])
+        Value::Null
     );
     assert_eq!(
         cluster
@@ -223,4 +224,27 @@ fn pods_go_after_their_grace_and_at_once_without_one() {
     assert_eq!((code, &status["status"]), (201, &json!("Success")));
     cluster.pass(1.1);
     assert_eq!(cluster.get("/api/v1/namespaces/n/pods/r").0, 404);
+}
+
+#[test]
+fn an_object_with_another_owner_stays_without_the_one_that_went() {
+    let (mut cluster, gone) = with_map(json!({"name": "a"}));
+    let stays = cluster.post(MAPS, json!({"metadata": {"name": "b"}})).1;
+    let mut child = owned_by(&gone);
+    let other = owned_by(&stays)["metadata"]["ownerReferences"][0].clone();
+    child["metadata"]["ownerReferences"].as_array_mut().unwrap().push(other);
+    cluster.post(MAPS, child);
+    cluster.delete(&format!("{MAPS}/a"), Value::Null);
+    cluster.pass(0.1);
+    let left = cluster.get(&format!("{MAPS}/child")).1;
+    assert_eq!(left["metadata"]["ownerReferences"].as_array().unwrap().len(), 1);
+    assert_eq!(left["metadata"]["ownerReferences"][0]["name"], "b");
+}
+
+#[test]
+fn what_a_namespace_must_have_is_put_back() {
+    let (mut cluster, _) = with_map(json!({"name": "a"}));
+    assert_eq!(cluster.delete(MAPS, Value::Null).0, 200);
+    assert_eq!(cluster.get(MAPS).1["items"][0]["metadata"]["name"], "kube-root-ca.crt");
+    assert_eq!(cluster.machine.next_tick(), None);
 }

@@ -231,7 +231,7 @@ fn bookmarks_mark_the_end_of_the_initial_state_and_the_place_reached() {
         cluster.machine.revision().to_string()
     );
     assert_eq!(bookmark["object"]["kind"], "ConfigMap");
-    assert_eq!(cluster.get(&format!("{path}?{options}&sendInitialEvents=true")).0, 400);
+    assert_eq!(cluster.get(&format!("{path}?{options}&sendInitialEvents=true")).0, 422);
 }
 
 #[test]

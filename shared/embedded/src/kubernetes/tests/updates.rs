@@ -218,5 +218,5 @@ fn a_dry_run_shows_what_would_be_and_keeps_nothing() {
     assert_eq!(cluster.delete(&format!("{PATH}?dryRun=All"), Value::Null).0, 200);
     assert_eq!(cluster.delete(PATH, json!({"dryRun": ["All"]})).0, 200);
     assert_eq!(cluster.get(PATH), (200, made));
-    assert_eq!(cluster.delete(&format!("{PATH}?dryRun=Some"), Value::Null).0, 400);
+    assert_eq!(cluster.delete(&format!("{PATH}?dryRun=Some"), Value::Null).0, 422);
 }
