@@ -25,6 +25,7 @@ pub async fn logs(powers: TableAndCells, call: Call) -> Result<Reply, Problem> {
             Logs::NoPrevious => {
                 line("Its container was not started again, so there is no log of a run before this one.")
             }
+            Logs::Removed => line("Its node has removed that run of its container, and its log with it."),
             Logs::NoPod => line(&Reason::PodGone.sentence()),
         },
     ))

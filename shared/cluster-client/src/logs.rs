@@ -11,6 +11,10 @@ use crate::objects::Log;
 use crate::pod_state::pod_state;
 use crate::{Cluster, Error};
 
+/// What a kubelet gives in the place of a log, and as a success, once it has removed the container: this and its id
+/// (<https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/kubelet/kuberuntime/kuberuntime_container.go>).
+const REMOVED: &[u8] = b"unable to retrieve container logs for ";
+
 /// What there is of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Logs {
@@ -25,6 +29,8 @@ pub enum Logs {
     NotStarted(PodState),
     /// The container did not run before: it was not started again.
     NoPrevious,
+    /// The container ran and was removed from its node, and its log with it.
+    Removed,
     /// There is no pod of the application.
     NoPod,
 }
@@ -57,10 +63,37 @@ impl Cluster {
         let has_node = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
         Ok(match log {
             Log::End { bytes, .. } if bytes.is_empty() && !has_node => not_started(),
+            Log::End { bytes, .. } if is_removed(&bytes) => Logs::Removed,
             Log::End { bytes, is_cut } => Logs::Written { bytes, is_cut },
             Log::NotYet if previous && has_node => Logs::NoPrevious,
             Log::NotYet => not_started(),
             Log::NoPod => Logs::NoPod,
         })
+    }
+}
+
+/// Whether this is no log, but a kubelet's word that there is none any more.
+fn is_removed(log: &[u8]) -> bool {
+    let id = log.strip_prefix(REMOVED).and_then(|id| std::str::from_utf8(id).ok());
+    id.is_some_and(|id| id.contains("://") && !id.contains(char::is_whitespace))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_kubelets_own_word_is_no_log() {
+        assert!(is_removed(
+            b"unable to retrieve container logs for containerd://25b0aefb8461"
+        ));
+        for log in [
+            "unable to retrieve container logs for containerd://25b0aefb8461\n",
+            "unable to retrieve container logs for you",
+            "begins\nunable to retrieve container logs for containerd://25b0aefb8461",
+            "",
+        ] {
+            assert!(!is_removed(log.as_bytes()), "{log}");
+        }
     }
 }

@@ -115,18 +115,11 @@ fn died(pod: &Pod, container: &ContainerStatus, now: Option<&ContainerStateTermi
             message: text::tail(message.trim_end_matches(": ")),
         };
     }
-    let message = Some(text::tail(words)).filter(|words| !words.is_empty());
     Reason::CrashLoop {
         exit_code: exit_code.into(),
         restarts: container.restart_count.into(),
-        // `Error` and `Completed` say no more than the exit code does.
-        message: message.or_else(|| {
-            last?
-                .reason
-                .as_deref()
-                .filter(|reason| *reason == "OOMKilled")
-                .map(text::head)
-        }),
+        out_of_memory: last.is_some_and(|last| last.reason.as_deref() == Some("OOMKilled")),
+        message: Some(text::tail(words)).filter(|words| !words.is_empty()),
     }
 }
 

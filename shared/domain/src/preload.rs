@@ -325,7 +325,12 @@ impl NodeImage {
 }
 
 fn cut(message: &str) -> String {
-    message[..message.floor_char_boundary(PRELOAD_MESSAGE_MAX)].to_owned()
+    const MORE: &str = "…";
+    if message.len() <= PRELOAD_MESSAGE_MAX {
+        return message.to_owned();
+    }
+    let kept = &message[..message.floor_char_boundary(PRELOAD_MESSAGE_MAX - MORE.len())];
+    kept.trim_end().to_owned() + MORE
 }
 
 #[cfg(test)]

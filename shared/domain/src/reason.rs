@@ -46,6 +46,9 @@ pub enum Reason {
         exit_code: i64,
         /// How often it was started again.
         restarts: i64,
+        /// Whether it was killed for using more memory than its limit.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        out_of_memory: bool,
         /// The last words it left, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
@@ -148,14 +151,17 @@ impl Reason {
             Reason::CrashLoop {
                 exit_code,
                 restarts,
+                out_of_memory,
                 message,
             } => {
+                let died = match restarts {
+                    0 => format!("Its container died with exit code {exit_code} and is about to be started again."),
+                    1 => format!("Its container keeps dying: the last exit code was {exit_code}, after one restart."),
+                    _ => format!("Its container keeps dying: the last exit code was {exit_code}, after {restarts} restarts."),
+                };
+                let memory = if *out_of_memory { " It was killed for using more memory than its limit." } else { "" };
                 let words = message.as_deref().map_or(String::new(), |words| format!(" Its last words: {words}"));
-                match restarts {
-                    0 => format!("Its container died with exit code {exit_code} and is about to be started again.{words}"),
-                    1 => format!("Its container keeps dying: the last exit code was {exit_code}, after one restart.{words}"),
-                    _ => format!("Its container keeps dying: the last exit code was {exit_code}, after {restarts} restarts.{words}"),
-                }
+                died + memory + &words
             }
             Reason::NeedsRoot { message } => format!(
                 "Its image needs root, which its template does not allow ({message}). Set 'run-as-user' to a user the image can run as, or 'security' to 'baseline' and 'run-as-user' to 0."
@@ -257,11 +263,26 @@ mod tests {
     }
 
     #[test]
+    fn a_container_killed_for_its_memory_says_so_besides_its_last_words() {
+        let killed = Reason::CrashLoop {
+            exit_code: 137,
+            restarts: 0,
+            out_of_memory: true,
+            message: Some("loading".into()),
+        };
+        assert_eq!(
+            killed.sentence(),
+            "Its container died with exit code 137 and is about to be started again. It was killed for using more memory than its limit. Its last words: loading"
+        );
+    }
+
+    #[test]
     fn reasons_survive_being_stored() {
         let reason = Reason::DeadlinePassed {
             last: Some(Box::new(Reason::CrashLoop {
                 exit_code: 137,
                 restarts: 3,
+                out_of_memory: true,
                 message: None,
             })),
         };

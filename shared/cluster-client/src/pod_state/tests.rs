@@ -175,6 +175,7 @@ fn a_crash_loop_tells_how_it_died_last_and_what_it_said() {
         PodState::Waiting(Reason::CrashLoop {
             exit_code,
             restarts: 3,
+            out_of_memory: exit_code == 137,
             message: message.map(str::to_owned),
         })
     };
@@ -182,9 +183,12 @@ fn a_crash_loop_tells_how_it_died_last_and_what_it_said() {
         on_node(crashed(1, Some("no such module\n"))),
         with(1, Some("no such module"))
     );
-    assert_eq!(on_node(crashed(137, None)), with(137, None));
-    let killed = json!({"restartCount": 3, "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}});
-    assert_eq!(on_node(container(killed)), with(137, Some("OOMKilled")));
+    assert_eq!(on_node(crashed(9, None)), with(9, None));
+    for words in [None, Some("loading")] {
+        let killed = json!({"exitCode": 137, "reason": "OOMKilled", "message": words});
+        let killed = container(json!({"restartCount": 3, "state": {"terminated": killed}}));
+        assert_eq!(on_node(killed), with(137, words));
+    }
     let between = container(json!({"restartCount": 3, "state": {"terminated": {"exitCode": 2}}}));
     assert_eq!(on_node(between), with(2, None));
 }

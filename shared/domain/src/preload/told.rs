@@ -97,7 +97,7 @@ impl Preload {
 fn named(name: &str, image: &NodeImage, given_up: bool) -> Option<String> {
     match image {
         NodeImage::Failing { message } | NodeImage::Failed { message } => {
-            let end = if message.ends_with('.') { "" } else { "." };
+            let end = if message.ends_with(['.', '…']) { "" } else { "." };
             Some(format!("Node '{name}': {message}{end}"))
         }
         NodeImage::Waiting if given_up => {
