@@ -13,7 +13,7 @@ struct Args {
     #[arg(long)]
     install: bool,
 
-    /// Which parts; all of them but the node when none is named
+    /// Which parts; when none is named, all of them, but the node is not started
     #[arg(value_name = "PART")]
     parts: Vec<Part>,
 }
@@ -44,7 +44,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<(), Error> {
-    let wanted = |part: Part| (args.parts.is_empty() && part != Part::Node) || args.parts.contains(&part);
+    let by_default = |part: Part| args.parts.is_empty() && (args.install || part != Part::Node);
+    let wanted = |part: Part| by_default(part) || args.parts.contains(&part);
     if args.install {
         return install(wanted);
     }

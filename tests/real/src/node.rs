@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::cache::{Recipe, Tool};
 use crate::kubernetes::{self, GO};
+use crate::npm::{NODE, NPM};
 use crate::{ControlPlane, Error, Process, Program, Scratch};
 use network::Network;
 
@@ -30,12 +31,17 @@ const IMAGES: Recipe = Recipe {
         ("go.sum", include_str!("../image/go.sum")),
         ("server/main.go", include_str!("../image/server/main.go")),
         ("pack/main.go", include_str!("../image/pack/main.go")),
+        ("proxy.sh", include_str!("../image/proxy.sh")),
+        ("package.json", include_str!("../npm/package.json")),
+        ("package-lock.json", include_str!("../npm/package-lock.json")),
     ],
     commands: &[
         "CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags '-s -w' -o program ./server",
+        "sh proxy.sh",
         "go run -mod=readonly ./pack",
+        "rm -r proxy node_modules",
     ],
-    needs: &[GO],
+    needs: &[GO, NODE, NPM],
 };
 
 const TOOLS: [Tool; 6] = [
@@ -54,7 +60,7 @@ const fn debian(name: &'static str, how: &'static str) -> Tool {
 /// Builds what there is to build, if it is not there.
 ///
 /// # Errors
-/// When Go is missing or a build fails.
+/// When Go or Node is missing, or a build fails.
 pub fn install() -> Result<(), Error> {
     kubernetes::install()?;
     IMAGES.folder().map(drop)

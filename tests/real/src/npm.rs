@@ -11,6 +11,12 @@ pub(crate) const NODE: Tool = Tool {
     how: "install Node 20 or newer, on Debian `apt-get install nodejs npm`",
 };
 
+/// What installs packages.
+pub(crate) const NPM: Tool = Tool {
+    name: "npm",
+    how: NODE.how,
+};
+
 const PACKAGES: Recipe = Recipe {
     name: "npm",
     files: &[
@@ -18,13 +24,7 @@ const PACKAGES: Recipe = Recipe {
         ("package-lock.json", include_str!("../npm/package-lock.json")),
     ],
     commands: &["npm ci --ignore-scripts --no-audit --no-fund"],
-    needs: &[
-        NODE,
-        Tool {
-            name: "npm",
-            how: "install Node 20 or newer, on Debian `apt-get install nodejs npm`",
-        },
-    ],
+    needs: &[NODE, NPM],
 };
 
 /// Installs the packages, if they are not there, and gives the folder that `node_modules` is in.

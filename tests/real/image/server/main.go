@@ -40,7 +40,7 @@ func serve() {
 	lines := flag.Int("log-lines", 0, "how many numbered lines it writes before it listens")
 	writes := flag.String("write", "", "a file that it must be able to write; otherwise it exits with 1")
 	listens := flag.Duration("listen-after", 0, "how long it waits before it listens; below 0 it never does")
-	mebibytes := flag.Int("memory", 0, "how many MiB it holds, filled one by one after it listens")
+	mebibytes := flag.Int("memory", 0, "how many MiB it holds, filled one by one from its start")
 	lives := flag.Duration("exit-after", 0, "how long it lives; 0 is until it is stopped")
 	code := flag.Int("exit-code", 1, "what it exits with then")
 	// What start-notebook.sh is called with by default.
@@ -67,12 +67,12 @@ func serve() {
 			os.Exit(*code)
 		})
 	}
+	go leave()
+	go hold(*mebibytes)
 	if *listens < 0 {
 		select {}
 	}
 	time.Sleep(*listens)
-	go hold(*mebibytes)
-	go leave()
 	log.Printf("listens on port %d", *port)
 	log.Fatal(http.ListenAndServe(fmt.Sprintf(":%d", *port), http.HandlerFunc(answer)))
 }

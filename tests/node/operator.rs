@@ -1,0 +1,129 @@
+//! What an operator does with a cluster before layby may use it, and what layby may do in it then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use k8s_openapi::api::authorization::v1::SelfSubjectRulesReview;
+use kube::api::PostParams;
+use kube::config::Kubeconfig;
+use kube::{Api, Client, Config};
+use real::{ControlPlane, Node};
+use serde_json::json;
+
+use crate::ground::ground;
+
+/// The token of the proxy's API.
+pub(crate) const PROXY_TOKEN: &str = "not-a-secret";
+/// What `infra/README.md` has applied for a token of layby's account.
+const TOKEN: &str = r#"{
+    "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+    "metadata": {
+        "name": "layby-token", "namespace": "layby", "annotations": {"kubernetes.io/service-account.name": "layby"}
+    }
+}"#;
+
+/// Prepares the cluster as `infra/README.md` says, and gives a kubeconfig with the token of layby's account.
+pub(crate) fn prepare(node: &Node) -> PathBuf {
+    let control = node.kubernetes();
+    let applied = kubectl(control, &["apply", "-k", &infra().to_string_lossy()]);
+    assert_eq!(applied.said, "", "what is applied is warned of");
+    let token = format!("--from-literal=token={PROXY_TOKEN}");
+    kubectl(
+        control,
+        &["-n", "layby", "create", "secret", "generic", "proxy-token", &token],
+    );
+    let secret = control.folder().join("layby-token.json");
+    std::fs::write(&secret, TOKEN).unwrap();
+    kubectl(control, &["apply", "-f", &secret.to_string_lossy()]);
+    kubectl(
+        control,
+        &[
+            "-n",
+            "layby",
+            "wait",
+            "--for=jsonpath={.data.token}",
+            "secret/layby-token",
+        ],
+    );
+    let template = "-o=go-template={{.data.token | base64decode}}";
+    let token = kubectl(control, &["-n", "layby", "get", "secret", "layby-token", template]);
+    let cluster = json!({
+        "server": control.url(),
+        "certificate-authority": control.folder().join("certificates/apiserver.crt"),
+    });
+    let kubeconfig = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": "home", "cluster": cluster }],
+        "users": [{ "name": "layby", "user": { "token": token.printed } }],
+        "contexts": [{ "name": "home", "context": { "cluster": "home", "user": "layby" } }],
+        "current-context": "home",
+    });
+    let file = control.folder().join("layby.kubeconfig");
+    std::fs::write(&file, kubeconfig.to_string()).unwrap();
+    file
+}
+
+/// The folder of the manifests.
+pub(crate) fn infra() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/cluster")
+}
+
+/// What a command came to.
+pub(crate) struct Ran {
+    pub(crate) printed: String,
+    said: String,
+}
+
+/// Runs kubectl as the administrator.
+pub(crate) fn kubectl(control: &ControlPlane, arguments: &[&str]) -> Ran {
+    let (_, programs) = real::kubernetes::install().unwrap_or_else(|error| panic!("{error}"));
+    let ran = Command::new(programs.join("kubectl"))
+        .arg(format!("--kubeconfig={}", control.kubeconfig().display()))
+        .arg(format!("--cache-dir={}", control.folder().join("kubectl").display()))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (printed, said) = (text(&ran.stdout), text(&ran.stderr));
+    assert!(ran.status.success(), "kubectl {arguments:?}: {printed}{said}");
+    Ran { printed, said }
+}
+
+#[tokio::test]
+async fn the_account_may_do_what_layby_does_and_nothing_else() {
+    let kubeconfig = Kubeconfig::read_from(&ground().await.kubeconfig).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &Default::default())
+        .await
+        .unwrap();
+    let reviews: Api<SelfSubjectRulesReview> = Api::all(Client::try_from(config).unwrap());
+    let anywhere = json!({ "spec": { "namespace": "default" } });
+    let review = serde_json::from_value(anywhere).unwrap();
+    let review = reviews.create(&PostParams::default(), &review).await.unwrap();
+    let mut may = BTreeMap::<String, BTreeSet<String>>::new();
+    for rule in review.status.unwrap().resource_rules {
+        assert!(rule.resource_names.iter().flatten().count() == 0, "{rule:?}");
+        let groups = rule.api_groups.iter().flatten();
+        for (group, resource) in groups.flat_map(|group| rule.resources.iter().flatten().map(move |one| (group, one))) {
+            let what = format!("{group}/{resource}");
+            may.entry(what).or_default().extend(rule.verbs.iter().cloned());
+        }
+    }
+    // What every account may: ask what it may.
+    may.retain(|what, _| !what.contains("/selfsubject"));
+    let may: Vec<_> = may
+        .iter()
+        .map(|(what, verbs)| (what.as_str(), verbs.iter().map(String::as_str).collect()))
+        .collect();
+    let expected: [(&str, Vec<&str>); 6] = [
+        ("/namespaces", vec!["create", "delete", "get", "list"]),
+        ("/nodes", vec!["list"]),
+        ("/pods", vec!["create", "get", "list"]),
+        ("/pods/log", vec!["get"]),
+        ("/serviceaccounts", vec!["create", "get"]),
+        ("networking.k8s.io/networkpolicies", vec!["create", "get"]),
+    ];
+    assert_eq!(may, expected);
+}
