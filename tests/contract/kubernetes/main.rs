@@ -5,11 +5,15 @@
 #[macro_use(checks)]
 extern crate contract;
 
+mod raw;
 mod server;
+mod wire;
 
+mod accounts;
 mod namespaces;
 mod objects;
+mod pod_security;
 mod pods;
-mod raw;
 mod requests;
+mod roles;
 mod strategic;

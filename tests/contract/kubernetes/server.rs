@@ -47,6 +47,14 @@ impl Server {
         Client::try_from(config).unwrap()
     }
 
+    /// The administrator in the place of this user, who is in these groups.
+    pub(crate) fn client_as(&self, user: &str, groups: &[&str]) -> Client {
+        let mut config = self.config.clone();
+        config.auth_info.impersonate = Some(user.to_owned());
+        config.auth_info.impersonate_groups = Some(groups.iter().map(|&group| group.to_owned()).collect());
+        Client::try_from(config).unwrap()
+    }
+
     /// Makes another namespace whose name begins so, and gives its name. It is deleted with the check's own.
     pub(crate) async fn another_namespace(&self, prefix: &str) -> String {
         let name = format!("{}-{prefix}", self.namespace);

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::canonical::{self, view};
 use super::defaults;
 use super::json::{cut, items, put, stamp, text};
 use super::machine::Machine;
 use super::objects::Key;
-use super::registry::{NAMESPACES, PODS, SERVICE_ACCOUNTS, Service};
+use super::registry::{CLUSTER_ROLES, NAMESPACES, PODS, Service};
 use super::request::Call;
-use super::security;
 use super::status::{Cause, Refusal, json_response};
 use super::validation;
 
@@ -51,8 +50,11 @@ impl Machine {
         }
         let name = self.name_for(call, &object)?;
         self.begin(call, &mut object, &name);
+        self.prepare(call.id, &call.namespace, &mut object)?;
+        defaults::first_status(call.id, &mut object);
+        self.check_escalation(call, None, &object)?;
         validation::check(call.id, &object)?;
-        if let Some(warning) = self.admit(call, namespace.as_deref(), &object)? {
+        for warning in self.admit(call.id, namespace.as_deref(), &object)? {
             call.warn(warning);
         }
         let key = Key::new(call.id, &call.namespace, &name);
@@ -105,30 +107,6 @@ impl Machine {
             put(object, "/metadata/generation", 1);
         }
         defaults::fill(call.id, object);
-        defaults::first_status(call.id, object);
-    }
-
-    /// Admission: refuses, or lets in with a warning.
-    fn admit(&self, call: &Call<'_>, namespace: Option<&Value>, object: &Value) -> Result<Option<String>, Refusal> {
-        defaults::check_simulated(call.id, object)?;
-        let Some(namespace) = namespace.filter(|_| call.id == PODS) else {
-            return Ok(None);
-        };
-        let name = text(object, "/metadata/name");
-        let account = text(object, "/spec/serviceAccountName");
-        if self
-            .objects
-            .get(&Key::new(SERVICE_ACCOUNTS, &call.namespace, account))
-            .is_none()
-        {
-            let place = format!("{}/{account}", call.namespace);
-            let why = format!("error looking up service account {place}: serviceaccount {account:?} not found");
-            return Err(Refusal::forbidden(call.kind(), name, &why));
-        }
-        if let Some(broken) = security::violation(namespace, "enforce", object) {
-            return Err(Refusal::forbidden(call.kind(), name, &format!("violates {broken}")));
-        }
-        Ok(security::violation(namespace, "warn", object).map(|broken| format!("would violate {broken}")))
     }
 
     fn store_new(&mut self, key: Key, object: Value) -> Arc<Value> {
@@ -136,21 +114,13 @@ impl Machine {
         match key.id {
             NAMESPACES => self.furnish(&key.name),
             PODS => self.adopt_pod(&key, &stored),
+            CLUSTER_ROLES => self.gather_rules(),
             _ => {}
         }
         if !items(&stored, "/metadata/ownerReferences").is_empty() {
             self.collect_soon([key]);
         }
         stored
-    }
-
-    /// Says who asks: there is one user.
-    pub(super) fn review(&mut self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
-        let mut answer = canonical::read(call, call.json()?)?;
-        put(&mut answer, "/metadata/creationTimestamp", stamp(self.now));
-        let user = json!({"username": "admin", "groups": ["system:masters", "system:authenticated"]});
-        put(&mut answer, "/status", json!({"userInfo": user}));
-        Ok(json_response(StatusCode::CREATED, &answer))
     }
 }
 

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::json::{cut, default, int, items, members, put, text};
+use super::access;
+use super::json::{cut, default, int, items, items_mut, members, put, text};
 use super::quantity::milli;
 use super::registry::{KINDS, KindId, NAMESPACES, PERSISTENT_VOLUME_CLAIMS, PODS, SECRETS, SERVICES};
 use super::status::Refusal;
@@ -46,6 +47,7 @@ pub(super) fn fill(id: KindId, object: &mut Value) {
             default(object, "/metadata/labels", json!({}));
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name.into();
         }
+        _ if access::is_rbac(&KINDS[id]) => access::fill(object),
         _ if KINDS[id].kind == "NetworkPolicy" => network_policy(object),
         _ => {}
     }
@@ -142,20 +144,10 @@ fn pod(object: &mut Value) {
         default(object, &format!("/spec/{field}"), value);
     }
     tolerations(object);
-    for container in object
-        .pointer_mut("/spec/containers")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for container in items_mut(object, "/spec/containers") {
         self::container(container);
     }
-    for volume in object
-        .pointer_mut("/spec/volumes")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for volume in items_mut(object, "/spec/volumes") {
         for source in ["secret", "configMap", "projected", "downwardAPI"] {
             if volume.get(source).is_some_and(Value::is_object) {
                 default(volume, &format!("/{source}/defaultMode"), 420);
@@ -197,12 +189,7 @@ fn container(container: &mut Value) {
     ] {
         default(container, &format!("/{field}"), value);
     }
-    for port in container
-        .pointer_mut("/ports")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for port in items_mut(container, "/ports") {
         default(port, "/protocol", "TCP");
     }
     let limits: Vec<(String, Value)> = members(container, "/resources/limits")
@@ -283,12 +270,7 @@ fn service(object: &mut Value) {
         default(object, "/spec/ipFamilies", json!(["IPv4"]));
         default(object, "/spec/ipFamilyPolicy", "SingleStack");
     }
-    for port in object
-        .pointer_mut("/spec/ports")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for port in items_mut(object, "/spec/ports") {
         default(port, "/protocol", "TCP");
         let number = port["port"].clone();
         default(port, "/targetPort", number);
@@ -308,8 +290,8 @@ fn network_policy(object: &mut Value) {
         },
     );
     for direction in ["ingress", "egress"] {
-        for rule in object["spec"][direction].as_array_mut().into_iter().flatten() {
-            for port in rule["ports"].as_array_mut().into_iter().flatten() {
+        for rule in items_mut(object, &format!("/spec/{direction}")) {
+            for port in items_mut(rule, "/ports") {
                 default(port, "/protocol", "TCP");
             }
         }

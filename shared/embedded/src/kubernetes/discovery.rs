@@ -16,7 +16,7 @@ pub(super) const VERSION: &str = "v1.35.4";
 /// What `kubectl get all` shows.
 const ALL: [&str; 5] = ["pods", "services", "deployments", "replicasets", "jobs"];
 
-/// The paths that need no token.
+/// The paths that are no resources and speak of the server as a whole.
 pub(super) fn open(path: &str, method: &Method) -> Option<Response<Bytes>> {
     let answer = match path {
         "/healthz" | "/livez" | "/readyz" => status::text(StatusCode::OK, "ok".to_owned()),
@@ -146,6 +146,10 @@ fn rows(kind: &Kind) -> Vec<Value> {
         "eviction" => json!({
             "name": format!("{}/eviction", kind.plural), "singularName": "", "namespaced": kind.namespaced,
             "group": "policy", "version": "v1", "kind": "Eviction", "verbs": ["create"],
+        }),
+        "token" => json!({
+            "name": format!("{}/token", kind.plural), "singularName": "", "namespaced": kind.namespaced,
+            "group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest", "verbs": ["create"],
         }),
         name => {
             let verbs: &[&str] = match name {

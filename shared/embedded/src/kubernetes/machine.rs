@@ -7,13 +7,14 @@ use http::{Method, Request, Response, header};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::access::Signer;
 use super::discovery;
 use super::events::Recorder;
 use super::ids::{self, Ids};
 use super::json::{put, stamp, text};
 use super::nodes::{Amounts, NodeShape};
 use super::objects::{Key, Objects};
-use super::registry::{EVENTS, KINDS, NODES, PODS, Service};
+use super::registry::{CLUSTER_ROLES, EVENTS, KINDS, NODES, PODS, Service};
 use super::request::Call;
 use super::runs::Run;
 use super::status::Refusal;
@@ -72,7 +73,10 @@ pub struct Machine {
     /// Namespaces that are deleted, and when they may go.
     pub(super) ending: BTreeMap<String, Timestamp>,
     pub(super) emptying: BTreeSet<String>,
-    token: [u8; 32],
+    /// Digest of the administrator's token.
+    pub(super) token: [u8; 32],
+    /// Signs the tokens of accounts, by a key that only whoever knows the administrator's token could know.
+    pub(super) signer: Signer,
 }
 
 impl Machine {
@@ -97,8 +101,10 @@ impl Machine {
             ending: BTreeMap::new(),
             emptying: BTreeSet::new(),
             token: ids::hash(&config.token),
+            signer: Signer::new(&ids::hash(&format!("accounts of {}: {}", config.cluster, config.token))),
         };
         machine.make_initial_namespaces(&ids::uid_of(&config.cluster));
+        machine.make_initial_roles();
         for shape in &config.nodes {
             let mut node = shape.object(config.started);
             put(&mut node, "/kind", "Node");
@@ -150,18 +156,17 @@ impl Machine {
 
     fn answer(&mut self, request: &Request<Bytes>) -> Result<Outcome, Refusal> {
         let path = request.uri().path();
+        let user = self.user_of(request)?;
+        self.authorize(&user, request)?;
         if let Some(answer) = discovery::open(path, request.method()) {
             return Ok(Outcome::Answer(answer));
-        }
-        if !self.is_admin(request) {
-            return Err(Refusal::unauthorized());
         }
         if let Some(found) = discovery::groups(request) {
             let allowed = *request.method() == Method::GET;
             let found = Some(found).filter(|_| allowed);
             return found.map(Outcome::Answer).ok_or_else(Refusal::method_not_allowed);
         }
-        let call = Call::read(request)?;
+        let call = Call::read(request, user)?;
         let mut outcome = self.perform(&call)?;
         if let Outcome::Answer(answer) = &mut outcome {
             for warning in call.warnings() {
@@ -177,7 +182,8 @@ impl Machine {
             (_, "finalize", _) => Err(Refusal::method_not_allowed()),
             (Method::GET, "log", false) => self.logs(call).map(Outcome::Answer),
             (Method::POST, "eviction", false) => self.evict_pod(call).map(Outcome::Answer),
-            (_, "log" | "eviction", _) => Err(Refusal::method_not_allowed()),
+            (Method::POST, "token", false) => self.request_token(call).map(Outcome::Answer),
+            (_, "log" | "eviction" | "token", _) => Err(Refusal::method_not_allowed()),
             (Method::POST, _, true) if KINDS[call.id].service == Service::Review => {
                 self.review(call).map(Outcome::Answer)
             }
@@ -196,23 +202,13 @@ impl Machine {
         }
     }
 
-    /// Whether the administrator asks: by the token, or by no credential at all. kubectl never sends a token over plain
-    /// HTTP, and `kubectl proxy` serves whoever reaches it on loopback in the same way. A wrong token is refused.
-    fn is_admin(&self, request: &Request<Bytes>) -> bool {
-        let Some(value) = request.headers().get(header::AUTHORIZATION) else {
-            return true;
-        };
-        let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-        // Digests are compared, so that the time taken says nothing of the token.
-        token.is_some_and(|token| ids::hash(token.trim()) == self.token)
-    }
-
     /// Removes an object, and all that hangs on its being there.
     pub(super) fn remove(&mut self, key: &Key) -> Option<std::sync::Arc<Value>> {
         let gone = self.objects.remove(key)?;
         match key.id {
             PODS => self.forget_pod(text(&gone, "/metadata/uid")),
             EVENTS => self.forget_event(key),
+            CLUSTER_ROLES => self.gather_rules(),
             _ => {}
         }
         self.restore_soon(key);

@@ -4,6 +4,8 @@
 //! Statuses, wording and defaults are those of Kubernetes 1.35. What is not simulated is refused, with 501 or as an
 //! unknown resource; `README.md` of this crate lists both, and the failure switches by image name.
 
+mod access;
+mod admission;
 mod aggregated;
 mod binding;
 mod canonical;

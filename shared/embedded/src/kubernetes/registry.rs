@@ -1,6 +1,6 @@
 //! The resources that are served. Another kind is one more row.
 
-use k8s_openapi::api::{apps, authentication, batch, coordination, core, networking, rbac};
+use k8s_openapi::api::{apps, authentication, authorization, batch, coordination, core, networking, rbac};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -110,6 +110,12 @@ const RBAC: Kind = Kind {
     creates_on_update: true,
     ..PLAIN
 };
+const AUTHORIZATION: Kind = Kind {
+    group: "authorization.k8s.io",
+    namespaced: false,
+    service: Service::Review,
+    ..PLAIN
+};
 const APPS: Kind = Kind {
     group: "apps",
     service: Service::Refused,
@@ -146,7 +152,7 @@ const EVENT_FIELDS: &[&str] = &[
 pub(super) static KINDS: &[Kind] = &ROWS;
 
 #[rustfmt::skip]
-const ROWS: [Kind; 24] = [
+const ROWS: [Kind; 29] = [
     Kind { kind: "ConfigMap", plural: "configmaps", short: &["cm"], canonical: schema::<core::v1::ConfigMap>, ..PLAIN },
     Kind { kind: "Endpoints", plural: "endpoints", short: &["ep"], creates_on_update: true, canonical: schema::<core::v1::Endpoints>, ..PLAIN },
     Kind { kind: "Event", plural: "events", short: &["ev"], fields: EVENT_FIELDS, creates_on_update: true, canonical: schema::<core::v1::Event>, ..PLAIN },
@@ -157,12 +163,17 @@ const ROWS: [Kind; 24] = [
     Kind { kind: "Pod", plural: "pods", short: &["po"], subresources: &["eviction", "log", "status"], generation: true, returns_deleted: true, fields: POD_FIELDS, canonical: schema::<core::v1::Pod>, ..PLAIN },
     Kind { kind: "ResourceQuota", plural: "resourcequotas", short: &["quota"], subresources: STATUS, returns_deleted: true, canonical: schema::<core::v1::ResourceQuota>, ..PLAIN },
     Kind { kind: "Secret", plural: "secrets", fields: &["type"], canonical: schema::<core::v1::Secret>, ..PLAIN },
-    Kind { kind: "ServiceAccount", plural: "serviceaccounts", short: &["sa"], unconditional: false, returns_deleted: true, canonical: schema::<core::v1::ServiceAccount>, ..PLAIN },
+    Kind { kind: "ServiceAccount", plural: "serviceaccounts", short: &["sa"], subresources: &["token"], unconditional: false, returns_deleted: true, canonical: schema::<core::v1::ServiceAccount>, ..PLAIN },
     Kind { kind: "Service", plural: "services", short: &["svc"], subresources: STATUS, names: Names::Label1035, returns_deleted: true, creates_on_update: true, canonical: schema::<core::v1::Service>, ..PLAIN },
     Kind { kind: "Deployment", plural: "deployments", short: &["deploy"], canonical: schema::<apps::v1::Deployment>, ..APPS },
     Kind { kind: "ReplicaSet", plural: "replicasets", short: &["rs"], canonical: schema::<apps::v1::ReplicaSet>, ..APPS },
     Kind { group: "batch", kind: "Job", plural: "jobs", canonical: schema::<batch::v1::Job>, ..APPS },
     Kind { group: "authentication.k8s.io", kind: "SelfSubjectReview", plural: "selfsubjectreviews", namespaced: false, service: Service::Review, canonical: schema::<authentication::v1::SelfSubjectReview>, ..PLAIN },
+    Kind { group: "authentication.k8s.io", kind: "TokenReview", plural: "tokenreviews", namespaced: false, service: Service::Review, canonical: schema::<authentication::v1::TokenReview>, ..PLAIN },
+    Kind { kind: "LocalSubjectAccessReview", plural: "localsubjectaccessreviews", namespaced: true, canonical: schema::<authorization::v1::LocalSubjectAccessReview>, ..AUTHORIZATION },
+    Kind { kind: "SelfSubjectAccessReview", plural: "selfsubjectaccessreviews", canonical: schema::<authorization::v1::SelfSubjectAccessReview>, ..AUTHORIZATION },
+    Kind { kind: "SelfSubjectRulesReview", plural: "selfsubjectrulesreviews", canonical: schema::<authorization::v1::SelfSubjectRulesReview>, ..AUTHORIZATION },
+    Kind { kind: "SubjectAccessReview", plural: "subjectaccessreviews", canonical: schema::<authorization::v1::SubjectAccessReview>, ..AUTHORIZATION },
     Kind { group: "coordination.k8s.io", kind: "Lease", plural: "leases", unconditional: false, creates_on_update: true, canonical: schema::<coordination::v1::Lease>, ..PLAIN },
     Kind { kind: "Ingress", plural: "ingresses", short: &["ing"], subresources: STATUS, canonical: schema::<networking::v1::Ingress>, ..NETWORKING },
     Kind { kind: "NetworkPolicy", plural: "networkpolicies", short: &["netpol"], canonical: schema::<networking::v1::NetworkPolicy>, ..NETWORKING },
@@ -173,12 +184,16 @@ const ROWS: [Kind; 24] = [
     Kind { kind: "Role", plural: "roles", canonical: schema::<rbac::v1::Role>, ..RBAC },
 ];
 
+pub(super) const CLUSTER_ROLE_BINDINGS: KindId = row("clusterrolebindings");
+pub(super) const CLUSTER_ROLES: KindId = row("clusterroles");
 pub(super) const CONFIG_MAPS: KindId = row("configmaps");
 pub(super) const EVENTS: KindId = row("events");
 pub(super) const NAMESPACES: KindId = row("namespaces");
 pub(super) const NODES: KindId = row("nodes");
 pub(super) const PERSISTENT_VOLUME_CLAIMS: KindId = row("persistentvolumeclaims");
 pub(super) const PODS: KindId = row("pods");
+pub(super) const ROLE_BINDINGS: KindId = row("rolebindings");
+pub(super) const ROLES: KindId = row("roles");
 pub(super) const SECRETS: KindId = row("secrets");
 pub(super) const SERVICES: KindId = row("services");
 pub(super) const SERVICE_ACCOUNTS: KindId = row("serviceaccounts");

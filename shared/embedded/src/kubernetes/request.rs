@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 use serde_json::Value;
 
+use super::access::User;
 use super::options;
 use super::registry::{self, KINDS, Kind, KindId};
 use super::status::Refusal;
@@ -58,6 +59,8 @@ pub(super) struct Call<'a> {
     pub(super) content_type: String,
     pub(super) shape: Shape,
     warnings: RefCell<Vec<String>>,
+    /// Who asks.
+    pub(super) user: User,
 }
 
 /// How much of an object the caller wants.
@@ -126,7 +129,7 @@ impl Query {
 
 impl<'a> Call<'a> {
     /// Finds the resource of a request, or says that there is none.
-    pub(super) fn read(request: &'a Request<Bytes>) -> Result<Call<'a>, Refusal> {
+    pub(super) fn read(request: &'a Request<Bytes>, user: User) -> Result<Call<'a>, Refusal> {
         let segments: Vec<&str> = request.uri().path().split('/').skip(1).collect();
         let (group, version, rest) = match segments.as_slice() {
             ["api", version, rest @ ..] => ("", *version, rest),
@@ -155,9 +158,6 @@ impl<'a> Call<'a> {
         if misplaced || hollow {
             return Err(Refusal::unknown_resource());
         }
-        if kind.plural == "serviceaccounts" && subresource == "token" {
-            return Err(Refusal::not_simulated("a token request"));
-        }
         if unknown_part {
             return Err(Refusal::unknown_resource());
         }
@@ -172,6 +172,7 @@ impl<'a> Call<'a> {
             body: request.body(),
             content_type: media_type(request),
             shape: shape(request)?,
+            user,
         };
         call.check_options()?;
         Ok(call)

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::json::text;
+use super::json::{items, members, text};
 use super::registry::Kind;
 use super::status::Refusal;
 
@@ -39,6 +39,28 @@ impl Selector {
             .map(|part| field(kind, part))
             .collect::<Result<_, _>>()?;
         Ok(Selector { labels, fields })
+    }
+
+    /// Reads a `metav1.LabelSelector`. One that cannot be read selects nothing.
+    pub(super) fn of_labels(selector: &Value) -> Selector {
+        let equal = members(selector, "/matchLabels")
+            .map(|(key, value)| Requirement::In(key.clone(), vec![value.as_str().unwrap_or("").to_owned()]));
+        let expressions = items(selector, "/matchExpressions").iter().map(|expression| {
+            let key = text(expression, "/key").to_owned();
+            let values = items(expression, "/values").iter().filter_map(Value::as_str);
+            let values: Vec<String> = values.map(str::to_owned).collect();
+            match text(expression, "/operator") {
+                "In" => Requirement::In(key, values),
+                "NotIn" => Requirement::NotIn(key, values),
+                "Exists" => Requirement::Exists(key),
+                "DoesNotExist" => Requirement::Absent(key),
+                _ => Requirement::In(key, Vec::new()),
+            }
+        });
+        Selector {
+            labels: equal.chain(expressions).collect(),
+            fields: Vec::new(),
+        }
     }
 
     /// Whether the object meets all requirements.

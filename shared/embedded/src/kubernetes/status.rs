@@ -39,7 +39,12 @@ impl Cause {
 
     /// `value` is shown as JSON, the way Go quotes it.
     pub(super) fn invalid(field: impl Into<String>, value: impl Into<Value>, detail: &str) -> Cause {
-        let message = format!("Invalid value: {}: {detail}", value.into());
+        Cause::invalid_as(field, &value.into().to_string(), detail)
+    }
+
+    /// With the value as it is shown.
+    pub(super) fn invalid_as(field: impl Into<String>, shown: &str, detail: &str) -> Cause {
+        let message = format!("Invalid value: {shown}: {detail}");
         Cause {
             reason: "FieldValueInvalid",
             field: field.into(),
@@ -97,7 +102,7 @@ impl Cause {
 }
 
 impl Refusal {
-    fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Refusal {
+    pub(super) fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Refusal {
         Refusal {
             code,
             reason,
@@ -106,16 +111,15 @@ impl Refusal {
         }
     }
 
+    /// With the details of what it is about, of which the empty ones are left out.
+    pub(super) fn with(mut self, group: &str, kind: &str, name: &str) -> Refusal {
+        self.details = Some(details(group, kind, name));
+        self
+    }
+
     fn about(code: StatusCode, reason: &'static str, kind: &Kind, name: &str, what: &str) -> Refusal {
-        let mut details = json!({ "kind": kind.plural });
-        if !name.is_empty() {
-            details["name"] = name.into();
-        }
-        if !kind.group.is_empty() {
-            details["group"] = kind.group.into();
-        }
         Refusal {
-            details: Some(details),
+            details: Some(details(kind.group, kind.plural, name)),
             ..Refusal::new(code, reason, what)
         }
     }
@@ -342,6 +346,17 @@ impl Refusal {
         }
         json_response(self.code, &self.body())
     }
+}
+
+/// What a refusal is about, without what is empty.
+fn details(group: &str, kind: &str, name: &str) -> Value {
+    let mut details = json!({});
+    for (field, value) in [("name", name), ("group", group), ("kind", kind)] {
+        if !value.is_empty() {
+            details[field] = value.into();
+        }
+    }
+    details
 }
 
 /// `Status` of something that was done and has no object to show.

@@ -14,7 +14,7 @@ use super::json::{int, items, keep, put, text};
 use super::machine::Machine;
 use super::namespaces::is_finalized;
 use super::objects::Key;
-use super::registry::{NAMESPACES, NODES, PODS};
+use super::registry::{CLUSTER_ROLES, NAMESPACES, NODES, PODS};
 use super::request::Call;
 use super::status::{Cause, Refusal, json_response};
 use super::validation;
@@ -26,6 +26,7 @@ impl Machine {
         let creates = call.kind().creates_on_update && call.subresource.is_empty();
         if creates && self.objects.get(&key).is_none() {
             check_name(call, &new)?;
+            self.may_create(call)?;
             return self.make(call, new);
         }
         self.update(call, new)
@@ -78,9 +79,12 @@ impl Machine {
                 keep(&old, &mut new, "/spec/nodeName");
             }
             defaults::fill(call.id, &mut new);
+            self.check_escalation(call, Some(&old), &new)?;
             validation::check(call.id, &new)?;
             validation::check_update(call.id, &old, &new)?;
-            defaults::check_simulated(call.id, &new)?;
+            for warning in self.admit_change(&Key::new(call.id, &call.namespace, &call.name), &old, &new)? {
+                call.warn(warning);
+            }
             if kind.generation && old["spec"] != new["spec"] {
                 put(
                     &mut new,
@@ -95,8 +99,10 @@ impl Machine {
             true => Arc::new(new),
             false => self.settle(Key::new(call.id, &call.namespace, &call.name), new),
         };
-        if call.id == NODES && !unchanged {
-            self.make_room();
+        match call.id {
+            NODES if !unchanged => self.make_room(),
+            CLUSTER_ROLES if !unchanged => self.gather_rules(),
+            _ => {}
         }
         Ok(json_response(StatusCode::OK, &view(&stored, call.shape)))
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::access;
 use super::data;
 use super::json::{int, items, members, text};
 use super::metadata;
@@ -20,6 +21,7 @@ pub(super) fn check(id: KindId, object: &Value) -> Result<(), Refusal> {
         SERVICES => service(object, &mut causes),
         CONFIG_MAPS => data::config_map(object, &mut causes),
         SECRETS => data::secret(object, &mut causes),
+        _ if access::is_rbac(kind) => access::check(kind, object, &mut causes),
         _ => {}
     }
     refuse(kind, object, &causes)
@@ -58,12 +60,8 @@ pub(super) fn check_update(id: KindId, old: &Value, new: &Value) -> Result<(), R
             "may not change once set",
         ));
     }
-    if kind.group == "rbac.authorization.k8s.io" && moved("/roleRef") {
-        causes.push(Cause::invalid(
-            "roleRef",
-            new["roleRef"].clone(),
-            "cannot change roleRef",
-        ));
+    if access::is_rbac(kind) && moved("/roleRef") {
+        causes.push(access::changed_role(&new["roleRef"]));
     }
     refuse(kind, new, &causes)
 }

@@ -1,8 +1,8 @@
-//! The checks of `baseline`. The first six hold for `restricted` as well, which has stricter ones for the others.
+//! The checks of `baseline`.
 
 use serde_json::Value;
 
-use super::super::json::{flag, int, items, text};
+use super::super::json::{flag, int, items, members, text};
 use super::{added, containers, each, quoted, seccomp_type};
 
 const DEFAULT_CAPABILITIES: &[&str] = &[
@@ -89,6 +89,85 @@ pub(super) fn proc_mount(pod: &Value) -> Option<String> {
     Some(format!(
         "procMount ({who} must not set securityContext.procMount to {values})"
     ))
+}
+
+/// A pod in a user namespace of its own may see what it likes of it.
+pub(super) fn proc_mount_unless_apart(pod: &Value) -> Option<String> {
+    proc_mount(pod).filter(|_| flag(pod, "/spec/hostUsers") != Some(false))
+}
+
+pub(super) fn app_armor(pod: &Value) -> Option<String> {
+    const ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
+    let own = |one: &Value| text(one, "/securityContext/appArmorProfile/type").to_owned();
+    let bad = |kind: &str| !matches!(kind, "" | "RuntimeDefault" | "Localhost");
+    let whole = own(&pod["spec"]);
+    let pod_sets = bad(&whole).then(|| "pod".to_owned());
+    let values = std::iter::once(whole).chain(each(pod, |one| vec![own(one)]));
+    let mut values: Vec<String> = values.filter(|kind| bad(kind)).collect();
+    values.sort();
+    values.dedup();
+    let annotations: Vec<String> = members(pod, "/metadata/annotations")
+        .map(|(key, value)| (key, value.as_str().unwrap_or("")))
+        .filter(|(key, value)| {
+            let allowed = matches!(*value, "" | "runtime/default") || value.starts_with("localhost/");
+            key.starts_with(ANNOTATION) && !allowed
+        })
+        .map(|(key, value)| format!("{key}={value:?}"))
+        .collect();
+    let set_by_annotation = match annotations.len() {
+        0 => None,
+        1 => Some("annotation".to_owned()),
+        _ => Some("annotations".to_owned()),
+    };
+    values.extend(annotations);
+    let who: Vec<String> = pod_sets
+        .into_iter()
+        .chain(containers(pod, |one| bad(&own(one))))
+        .chain(set_by_annotation)
+        .collect();
+    let noun = if values.len() == 1 { "profile" } else { "profiles" };
+    let quoted: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
+    (!who.is_empty()).then(|| {
+        let who = who.join(" and ");
+        format!(
+            "forbidden AppArmor {noun} ({who} must not set AppArmor profile type to {})",
+            quoted.join(", ")
+        )
+    })
+}
+
+pub(super) fn host_probes(pod: &Value) -> Option<String> {
+    let hosts = |one: &Value| -> Vec<String> {
+        let handlers = [
+            "livenessProbe",
+            "readinessProbe",
+            "startupProbe",
+            "lifecycle/postStart",
+            "lifecycle/preStop",
+        ];
+        let found = handlers.iter().flat_map(|handler| {
+            let host = |kind: &str| text(one, &format!("/{handler}/{kind}/host")).to_owned();
+            [host("httpGet"), host("tcpSocket")]
+        });
+        found.filter(|host| !host.is_empty()).collect()
+    };
+    let who = containers(pod, |one| !hosts(one).is_empty())?;
+    let used = quoted(each(pod, hosts));
+    let verb = if who.starts_with("containers") { "use" } else { "uses" };
+    let noun = if used.contains(", ") { "hosts" } else { "host" };
+    Some(format!(
+        "probe or lifecycle host ({who} {verb} probe or lifecycle {noun} {used})"
+    ))
+}
+
+pub(super) fn host_process(pod: &Value) -> Option<String> {
+    let set = |one: &Value| flag(one, "/securityContext/windowsOptions/hostProcess") == Some(true);
+    let pod_sets = set(&pod["spec"]).then(|| "pod".to_owned());
+    let who: Vec<String> = pod_sets.into_iter().chain(containers(pod, set)).collect();
+    (!who.is_empty()).then(|| {
+        let who = who.join(" and ");
+        format!("hostProcess ({who} must not set securityContext.windowsOptions.hostProcess=true)")
+    })
 }
 
 pub(super) fn selinux(pod: &Value) -> Option<String> {

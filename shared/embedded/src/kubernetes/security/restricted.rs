@@ -16,6 +16,11 @@ const RESTRICTED_VOLUMES: &[&str] = &[
     "secret",
 ];
 
+/// Whether a pod has users of its own, so that its root is nobody outside.
+fn is_apart(pod: &Value) -> bool {
+    flag(pod, "/spec/hostUsers") == Some(false)
+}
+
 pub(super) fn escalation(pod: &Value) -> Option<String> {
     let who = containers(pod, |one| {
         flag(one, "/securityContext/allowPrivilegeEscalation") != Some(false)
@@ -69,6 +74,9 @@ pub(super) fn volumes(pod: &Value) -> Option<String> {
 }
 
 pub(super) fn non_root(pod: &Value) -> Option<String> {
+    if is_apart(pod) {
+        return None;
+    }
     let of = |one: &Value| flag(one, "/securityContext/runAsNonRoot");
     let explicit = containers(pod, |one| of(one) == Some(false));
     let whole = of(&pod["spec"]);
@@ -87,6 +95,9 @@ pub(super) fn non_root(pod: &Value) -> Option<String> {
 }
 
 pub(super) fn user(pod: &Value) -> Option<String> {
+    if is_apart(pod) {
+        return None;
+    }
     let root = |one: &Value| int(one, "/securityContext/runAsUser") == Some(0);
     let pod_sets = root(&pod["spec"]).then(|| "pod".to_owned());
     let who: Vec<String> = pod_sets.into_iter().chain(containers(pod, root)).collect();

@@ -107,7 +107,6 @@ fn what_is_not_served_is_not_found_and_what_is_not_simulated_is_refused() {
         "/apis/apps/v1/namespaces/default/deployments",
         "/apis/batch/v1/namespaces/default/jobs",
         "/api/v1/nodes",
-        "/api/v1/namespaces/default/serviceaccounts/default/token",
     ] {
         let (code, status) = cluster.post(path, job.clone());
         assert_eq!(
@@ -200,6 +199,7 @@ fn discovery_lists_groups_and_resources() {
         [
             "apps",
             "authentication.k8s.io",
+            "authorization.k8s.io",
             "batch",
             "coordination.k8s.io",
             "networking.k8s.io",

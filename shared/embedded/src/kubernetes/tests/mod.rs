@@ -1,5 +1,6 @@
 //! Tests of the machine through its requests, driven by hand, and of the shell through its socket.
 
+mod access;
 mod admission;
 mod api;
 mod deletion;

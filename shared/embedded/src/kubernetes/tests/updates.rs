@@ -165,15 +165,11 @@ fn immutable_fields_stay() {
         (code, &status["details"]["causes"][0]["reason"]),
         (422, &json!("FieldValueForbidden"))
     );
-    assert_eq!(
-        cluster
-            .merge(
-                "/api/v1/namespaces/n/pods/p",
-                json!({"metadata": {"labels": {"a": "b"}}})
-            )
-            .0,
-        200
+    let (code, pod) = cluster.merge(
+        "/api/v1/namespaces/n/pods/p",
+        json!({"metadata": {"labels": {"a": "b"}}}),
     );
+    assert_eq!(code, 200, "{pod}");
 }
 
 #[test]
