@@ -10,10 +10,15 @@ mod server;
 mod wire;
 
 mod accounts;
+mod bindings;
+mod escalation;
+mod limit_ranges;
 mod namespaces;
 mod objects;
 mod pod_security;
 mod pods;
+mod quotas;
 mod requests;
+mod reviews;
 mod roles;
 mod strategic;

@@ -4,19 +4,23 @@ use serde_json::Value;
 
 use super::defaults;
 use super::json::{items, text};
+use super::limits;
 use super::machine::Machine;
 use super::objects::Key;
-use super::registry::{KINDS, KindId, NAMESPACES, PODS};
+use super::registry::{KINDS, KindId, LIMIT_RANGES, NAMESPACES, PERSISTENT_VOLUME_CLAIMS, PODS};
 use super::security;
 use super::status::Refusal;
 
 impl Machine {
     /// Gives a new object what the rules of its namespace add to it.
     pub(super) fn prepare(&mut self, id: KindId, namespace: &str, object: &mut Value) -> Result<(), Refusal> {
-        match id {
-            PODS => self.use_account(namespace, object),
-            _ => Ok(()),
+        if id != PODS {
+            return Ok(());
         }
+        for (_, range) in self.objects.list(LIMIT_RANGES, namespace) {
+            limits::give(range, object);
+        }
+        self.use_account(namespace, object)
     }
 
     /// Refuses a new object that its namespace does not let in, or lets it in with warnings.
@@ -26,8 +30,22 @@ impl Machine {
             security::check_labels(object)?;
         }
         match namespace {
-            Some(namespace) => secure(id, namespace, object),
+            Some(namespace) => {
+                self.check_limits(id, text(namespace, "/metadata/name"), object)?;
+                secure(id, namespace, object)
+            }
             None => Ok(Vec::new()),
+        }
+    }
+
+    fn check_limits(&self, id: KindId, namespace: &str, object: &Value) -> Result<(), Refusal> {
+        if !matches!(id, PODS | PERSISTENT_VOLUME_CLAIMS) {
+            return Ok(());
+        }
+        let ranges = self.objects.list(LIMIT_RANGES, namespace);
+        match ranges.into_iter().find_map(|(_, range)| limits::check(range, object)) {
+            Some(why) => Err(Refusal::forbidden(&KINDS[id], text(object, "/metadata/name"), &why)),
+            None => Ok(()),
         }
     }
 

@@ -11,7 +11,7 @@ use super::defaults;
 use super::json::{cut, items, put, stamp, text};
 use super::machine::Machine;
 use super::objects::Key;
-use super::registry::{CLUSTER_ROLES, NAMESPACES, PODS, Service};
+use super::registry::{CLUSTER_ROLES, NAMESPACES, PODS, RESOURCE_QUOTAS, Service};
 use super::request::Call;
 use super::status::{Cause, Refusal, json_response};
 use super::validation;
@@ -57,8 +57,11 @@ impl Machine {
         for warning in self.admit(call.id, namespace.as_deref(), &object)? {
             call.warn(warning);
         }
+        self.charge(call.id, &call.namespace, &object, !call.query.dry_run())?;
         let key = Key::new(call.id, &call.namespace, &name);
-        if let Some(there) = self.objects.get(&key) {
+        if let Some(there) = self.objects.get(&key).map(Arc::clone) {
+            // It was charged for before.
+            self.count_soon(&call.namespace);
             return Err(match there["metadata"]["deletionTimestamp"].is_null() {
                 true => Refusal::already_exists(kind, &name),
                 false => Refusal::still_exists(kind, &name),
@@ -115,6 +118,7 @@ impl Machine {
             NAMESPACES => self.furnish(&key.name),
             PODS => self.adopt_pod(&key, &stored),
             CLUSTER_ROLES => self.gather_rules(),
+            RESOURCE_QUOTAS => self.count(&key.namespace),
             _ => {}
         }
         if !items(&stored, "/metadata/ownerReferences").is_empty() {

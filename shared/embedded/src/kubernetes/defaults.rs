@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 
 use super::access;
 use super::json::{cut, default, int, items, items_mut, members, put, text};
+use super::limits;
 use super::quantity::milli;
-use super::registry::{KINDS, KindId, NAMESPACES, PERSISTENT_VOLUME_CLAIMS, PODS, SECRETS, SERVICES};
+use super::registry::{
+    KINDS, KindId, LIMIT_RANGES, NAMESPACES, PERSISTENT_VOLUME_CLAIMS, PODS, RESOURCE_QUOTAS, SECRETS, SERVICES,
+};
 use super::status::Refusal;
 
 /// Fields of a pod's specification that would change what the simulated node does, and that it does not know.
@@ -47,6 +50,7 @@ pub(super) fn fill(id: KindId, object: &mut Value) {
             default(object, "/metadata/labels", json!({}));
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name.into();
         }
+        LIMIT_RANGES => limits::fill(object),
         _ if access::is_rbac(&KINDS[id]) => access::fill(object),
         _ if KINDS[id].kind == "NetworkPolicy" => network_policy(object),
         _ => {}
@@ -78,6 +82,9 @@ pub(super) fn first_status(id: KindId, object: &mut Value) {
 
 /// Refuses what would be stored but not acted on.
 pub(super) fn check_simulated(id: KindId, object: &Value) -> Result<(), Refusal> {
+    if id == RESOURCE_QUOTAS {
+        limits::check_simulated(object)?;
+    }
     if id == SERVICES && !matches!(text(object, "/spec/type"), "" | "ClusterIP" | "ExternalName") {
         return Err(Refusal::not_simulated(&format!(
             "a service of type {}",

@@ -50,8 +50,10 @@ impl Machine {
             let at = now.saturating_add(wake).unwrap_or(now);
             run.timer = Some(self.timers.set(at, Timer::Step(uid.to_owned())));
         }
-        if run.stage.is_terminal() {
+        let ended = run.stage.is_terminal().then(|| run.key.namespace.clone());
+        if let Some(namespace) = &ended {
             self.make_room();
+            self.count_soon(namespace);
         }
         self.show(uid);
     }

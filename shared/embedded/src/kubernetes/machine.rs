@@ -73,6 +73,8 @@ pub struct Machine {
     /// Namespaces that are deleted, and when they may go.
     pub(super) ending: BTreeMap<String, Timestamp>,
     pub(super) emptying: BTreeSet<String>,
+    /// Namespaces of which something is gone that their quotas still count.
+    pub(super) uncounted: BTreeSet<String>,
     /// Digest of the administrator's token.
     pub(super) token: [u8; 32],
     /// Signs the tokens of accounts, by a key that only whoever knows the administrator's token could know.
@@ -100,6 +102,7 @@ impl Machine {
             unowned: BTreeSet::new(),
             ending: BTreeMap::new(),
             emptying: BTreeSet::new(),
+            uncounted: BTreeSet::new(),
             token: ids::hash(&config.token),
             signer: Signer::new(&ids::hash(&format!("accounts of {}: {}", config.cluster, config.token))),
         };
@@ -135,6 +138,7 @@ impl Machine {
                 Timer::Ended(uid) => self.end_pod(&uid),
                 Timer::Namespace(name) => self.empty_namespace(&name),
                 Timer::Furnish(name) => self.restore(&name),
+                Timer::Count(namespace) => self.count(&namespace),
                 Timer::Collect => self.collect(),
             }
         }
@@ -214,6 +218,7 @@ impl Machine {
         self.restore_soon(key);
         self.settle_owners(&gone);
         self.empty_soon(&key.namespace);
+        self.count_soon(&key.namespace);
         Some(gone)
     }
 }

@@ -21,6 +21,7 @@ mod garbage;
 mod ids;
 mod json;
 mod kubelet;
+mod limits;
 mod listeners;
 mod logs;
 mod machine;

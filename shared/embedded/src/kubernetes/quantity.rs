@@ -1,9 +1,27 @@
-//! Resource quantities (apimachinery's `pkg/api/resource`), as far as checking and adding them up goes.
+//! Resource quantities (apimachinery's `pkg/api/resource`): read, added up, compared, and written in their one form.
+
+use std::cmp::Ordering;
+use std::fmt;
 
 use serde_json::Value;
 
 /// Members whose values are maps of quantities, wherever they stand.
-const MAPS: &[&str] = &["limits", "requests", "hard", "capacity", "allocatable"];
+const MAPS: &[&str] = &[
+    "limits",
+    "requests",
+    "hard",
+    "used",
+    "capacity",
+    "allocatable",
+    "min",
+    "max",
+    "default",
+    "defaultRequest",
+    "maxLimitRequestRatio",
+];
+/// Decimal places that are kept.
+const PLACES: i32 = 9;
+const ONE: i128 = 1_000_000_000;
 
 /// Why a text is not a quantity, in the words of the real server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,8 +34,123 @@ pub(super) enum QuantityError {
     Suffix,
 }
 
+/// An amount, and the notation that it is written in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Quantity {
+    /// In thousandths of millionths.
+    nano: i128,
+    notation: Notation,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Notation {
+    /// `k`, `M`, `m`.
+    #[default]
+    Decimal,
+    /// `Ki`, `Mi`.
+    Binary,
+    /// `e3`.
+    Exponent,
+}
+
+impl Quantity {
+    pub(super) fn whole(value: u32) -> Quantity {
+        Quantity {
+            nano: i128::from(value) * ONE,
+            notation: Notation::Decimal,
+        }
+    }
+
+    /// Reads a quantity; what is finer than its places is rounded up.
+    pub(super) fn read(text: &str) -> Result<Quantity, QuantityError> {
+        let nano = scaled(text, PLACES)?;
+        let last = text.trim_end_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, '+' | '-'));
+        let notation = match text {
+            _ if text.ends_with('i') => Notation::Binary,
+            _ if last.len() < text.len() && last.ends_with(['e', 'E']) => Notation::Exponent,
+            _ => Notation::Decimal,
+        };
+        Ok(Quantity { nano, notation })
+    }
+
+    /// The sum, in the notation of the first that is not zero.
+    pub(super) fn plus(self, other: Quantity) -> Quantity {
+        Quantity {
+            nano: self.nano.saturating_add(other.nano),
+            notation: if self.is_zero() { other.notation } else { self.notation },
+        }
+    }
+
+    /// How often it holds another, which is not zero.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio is compared and shown as such")]
+    pub(super) fn over(self, other: Quantity) -> f64 {
+        self.nano as f64 / other.nano as f64
+    }
+
+    pub(super) fn is_zero(self) -> bool {
+        self.nano == 0
+    }
+
+    pub(super) fn is_whole(self) -> bool {
+        self.nano % ONE == 0
+    }
+}
+
+impl PartialEq for Quantity {
+    fn eq(&self, other: &Quantity) -> bool {
+        self.nano == other.nano
+    }
+}
+
+impl Eq for Quantity {}
+
+impl PartialOrd for Quantity {
+    fn partial_cmp(&self, other: &Quantity) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Quantity {
+    fn cmp(&self, other: &Quantity) -> Ordering {
+        self.nano.cmp(&other.nano)
+    }
+}
+
+/// The one form of each value: no fraction, and the largest suffix that allows it.
+impl fmt::Display for Quantity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+        const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+        const KIBI: i128 = 1_024;
+        if matches!(self.notation, Notation::Binary) && self.is_whole() && self.nano.abs() >= KIBI * ONE {
+            let (mut value, mut power) = (self.nano / ONE, 0);
+            while value % KIBI == 0 && power + 1 < BINARY.len() {
+                (value, power) = (value / KIBI, power + 1);
+            }
+            return write!(out, "{value}{}", BINARY[power]);
+        }
+        let (mut value, mut power) = (self.nano, 0);
+        while value != 0 && value % 1_000 == 0 && power + 1 < DECIMAL.len() {
+            (value, power) = (value / 1_000, power + 1);
+        }
+        match self.notation {
+            _ if value == 0 => write!(out, "0"),
+            Notation::Exponent if power != 3 => {
+                let exponent = i32::try_from(power).unwrap_or(0) * 3 - PLACES;
+                write!(out, "{value}e{exponent}")
+            }
+            _ => write!(out, "{value}{}", DECIMAL[power]),
+        }
+    }
+}
+
 /// The value of a quantity in thousandths, rounded up; what is too large is the largest.
 pub(super) fn milli(text: &str) -> Result<i128, QuantityError> {
+    scaled(text, 3)
+}
+
+/// The value with so many decimal places, as a whole number.
+fn scaled(text: &str, places: i32) -> Result<i128, QuantityError> {
     let (sign, unsigned) = match text.as_bytes().first() {
         Some(b'-') => (-1, &text[1..]),
         Some(b'+') => (1, &text[1..]),
@@ -38,7 +171,7 @@ pub(super) fn milli(text: &str) -> Result<i128, QuantityError> {
     let decimals = i32::try_from(fraction.len()).unwrap_or(i32::MAX);
     let (binary, decimal) = scale(suffix)?;
     let scaled = digits.saturating_mul(1_i128 << binary);
-    Ok(sign * shift(scaled, decimal.saturating_add(3).saturating_sub(decimals)))
+    Ok(sign * shift(scaled, decimal.saturating_add(places).saturating_sub(decimals)))
 }
 
 /// The powers of two and of ten that a suffix stands for.
@@ -82,7 +215,7 @@ fn shift(value: i128, power: i32) -> i128 {
     }
 }
 
-/// Checks every quantity of an object and turns numbers into text, which the schema wants.
+/// Checks every quantity of an object and writes it in its one form, as text, which the schema wants.
 pub(super) fn settle(object: &mut Value) -> Result<(), QuantityError> {
     match object {
         Value::Object(members) => {
@@ -103,7 +236,10 @@ fn settle_one(value: &mut Value) -> Result<(), QuantityError> {
     if value.is_number() {
         *value = value.to_string().into();
     }
-    value.as_str().map_or(Ok(0), milli).map(|_| ())
+    if let Some(text) = value.as_str() {
+        *value = Quantity::read(text)?.to_string().into();
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -130,6 +266,43 @@ mod tests {
         ] {
             assert_eq!(milli(text), Ok(value), "{text}");
         }
+    }
+
+    #[test]
+    fn each_value_has_one_form_in_its_notation() {
+        for (text, form) in [
+            ("0", "0"),
+            ("0.0Gi", "0"),
+            ("0.5", "500m"),
+            ("1000m", "1"),
+            ("1500m", "1500m"),
+            ("1000", "1k"),
+            ("2500000", "2500k"),
+            ("0.5Gi", "512Mi"),
+            ("1024Mi", "1Gi"),
+            ("512", "512"),
+            ("1023Ki", "1023Ki"),
+            ("0.1Ki", "102400m"),
+            ("1e3", "1e3"),
+            ("1e0", "1"),
+            ("12E", "12E"),
+            ("-2000", "-2k"),
+            ("1500u", "1500u"),
+            ("450M", "450M"),
+        ] {
+            assert_eq!(Quantity::read(text).unwrap().to_string(), form, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sum_has_the_notation_of_the_first_that_is_not_zero() {
+        let sum = |texts: &[&str]| {
+            let quantities = texts.iter().map(|text| Quantity::read(text).unwrap());
+            quantities.fold(Quantity::default(), Quantity::plus).to_string()
+        };
+        assert_eq!(sum(&["700Mi", "300M"]), "1034003200");
+        assert_eq!(sum(&["512Mi", "512Mi"]), "1Gi");
+        assert_eq!(sum(&["250m", "0.25"]), "500m");
     }
 
     #[test]

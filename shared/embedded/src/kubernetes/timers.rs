@@ -22,6 +22,8 @@ pub(super) enum Timer {
     Namespace(String),
     /// Put back what the namespace of this name must have.
     Furnish(String),
+    /// Count the namespace of this name for its quotas.
+    Count(String),
     /// Delete what lost its owners.
     Collect,
 }

@@ -14,7 +14,7 @@ use super::json::{int, items, keep, put, text};
 use super::machine::Machine;
 use super::namespaces::is_finalized;
 use super::objects::Key;
-use super::registry::{CLUSTER_ROLES, NAMESPACES, NODES, PODS};
+use super::registry::{CLUSTER_ROLES, NAMESPACES, NODES, PODS, RESOURCE_QUOTAS};
 use super::request::Call;
 use super::status::{Cause, Refusal, json_response};
 use super::validation;
@@ -102,6 +102,7 @@ impl Machine {
         match call.id {
             NODES if !unchanged => self.make_room(),
             CLUSTER_ROLES if !unchanged => self.gather_rules(),
+            PODS | RESOURCE_QUOTAS if !unchanged => self.count_soon(&call.namespace),
             _ => {}
         }
         Ok(json_response(StatusCode::OK, &view(&stored, call.shape)))

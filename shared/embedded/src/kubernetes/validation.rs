@@ -7,9 +7,12 @@ use serde_json::Value;
 use super::access;
 use super::data;
 use super::json::{int, items, members, text};
+use super::limits;
 use super::metadata;
 use super::quantity::milli;
-use super::registry::{CONFIG_MAPS, KINDS, Kind, KindId, Names, PODS, SECRETS, SERVICES};
+use super::registry::{
+    CONFIG_MAPS, KINDS, Kind, KindId, LIMIT_RANGES, Names, PODS, RESOURCE_QUOTAS, SECRETS, SERVICES,
+};
 use super::status::{Cause, Refusal};
 
 /// Checks a whole object that is about to be stored.
@@ -21,6 +24,8 @@ pub(super) fn check(id: KindId, object: &Value) -> Result<(), Refusal> {
         SERVICES => service(object, &mut causes),
         CONFIG_MAPS => data::config_map(object, &mut causes),
         SECRETS => data::secret(object, &mut causes),
+        LIMIT_RANGES => limits::limit_range(object, &mut causes),
+        RESOURCE_QUOTAS => limits::resource_quota(object, &mut causes),
         _ if access::is_rbac(kind) => access::check(kind, object, &mut causes),
         _ => {}
     }
