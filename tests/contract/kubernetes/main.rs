@@ -10,9 +10,11 @@ mod server;
 mod wire;
 
 mod accounts;
+mod apply;
 mod bindings;
 mod escalation;
 mod limit_ranges;
+mod managers;
 mod namespaces;
 mod objects;
 mod pod_security;

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::duplicates;
-use super::json::{cut, text};
+use super::json::text;
 use super::quantity;
 use super::registry::{KINDS, Kind};
 use super::request::{Call, Shape};
@@ -45,11 +45,20 @@ pub(super) fn read(call: &Call<'_>, mut object: Value) -> Result<Value, Refusal>
         }
         odd.into_iter().for_each(|odd| call.warn(odd));
     }
-    cut(&mut canonical, "/metadata/managedFields");
     if let Some(Value::Object(metadata)) = canonical.get_mut("metadata") {
-        metadata.retain(|_, value| !is_empty(value));
+        metadata.retain(|name, value| name == "managedFields" || !is_empty(value));
     }
     Ok(canonical)
+}
+
+/// The paths of what a kind does not know of `object`.
+pub(super) fn unknown(kind: &Kind, object: &Value) -> Result<Vec<String>, String> {
+    let mut object = object.clone();
+    quantity::settle(&mut object).map_err(|error| error.to_string())?;
+    let canonical = (kind.canonical)(&object).map_err(|error| error.to_string())?;
+    let mut unknown = Vec::new();
+    lost(&object, &canonical, "", &mut unknown);
+    Ok(unknown)
 }
 
 /// Whether a field of metadata says nothing: it is left out then.
@@ -103,6 +112,7 @@ fn unconvertible(kind: &Kind, (name, version): &(String, String)) -> String {
 fn oddities(call: &Call<'_>, object: &Value, canonical: &Value) -> Vec<String> {
     let mut odd = Vec::new();
     lost(object, canonical, "", &mut odd);
+    let mut odd: Vec<String> = odd.iter().map(|path| format!("unknown field {path:?}")).collect();
     if call.method != Method::PATCH {
         let twice = duplicates::find(call.body).into_iter();
         odd.extend(twice.map(|path| format!("duplicate field {path:?}")));
@@ -122,7 +132,7 @@ fn lost(given: &Value, kept: &Value, path: &str, unknown: &mut Vec<String>) {
                 };
                 match kept.get(name) {
                     Some(kept) => lost(value, kept, &path, unknown),
-                    None => unknown.push(format!("unknown field {path:?}")),
+                    None => unknown.push(path),
                 }
             }
         }

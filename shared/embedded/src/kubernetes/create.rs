@@ -15,6 +15,7 @@ use super::registry::{CLUSTER_ROLES, NAMESPACES, PODS, RESOURCE_QUOTAS, Service}
 use super::request::Call;
 use super::status::{Cause, Refusal, json_response};
 use super::validation;
+use super::writer::APPLY;
 
 /// Longest beginning of a generated name.
 const GENERATED_BASE_MAX: usize = 58;
@@ -23,20 +24,19 @@ const GENERATED_TRIES: usize = 8;
 
 impl Machine {
     pub(super) fn create(&mut self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
-        let kind = call.kind();
-        if !matches!(kind.service, Service::Full) {
-            return Err(Refusal::not_simulated(&format!("creating {}", kind.qualified())));
-        }
-        if kind.namespaced && call.namespace.is_empty() {
+        if call.kind().namespaced && call.namespace.is_empty() {
             return Err(Refusal::method_not_allowed());
         }
         let object = canonical::read(call, call.json()?)?;
         self.make(call, object)
     }
 
-    /// Makes an object where there is none, for POST, and for PUT of kinds that may be made so.
+    /// Makes an object where there is none: for POST, for PUT of kinds that may be made so, and for server-side apply.
     pub(super) fn make(&mut self, call: &Call<'_>, mut object: Value) -> Result<Response<Bytes>, Refusal> {
         let kind = call.kind();
+        if !matches!(kind.service, Service::Full) {
+            return Err(Refusal::not_simulated(&format!("creating {}", kind.qualified())));
+        }
         check_place(call, &mut object)?;
         let asked_name = text(&object, "/metadata/name").to_owned();
         let namespace = match kind.namespaced {
@@ -110,6 +110,10 @@ impl Machine {
             put(object, "/metadata/generation", 1);
         }
         defaults::fill(call.id, object);
+        if call.content_type != APPLY {
+            self.writer(call).record(None, object);
+        }
+        defaults::admit(call.id, object);
     }
 
     fn store_new(&mut self, key: Key, object: Value) -> Arc<Value> {

@@ -126,18 +126,36 @@ pub(super) fn check_simulated(id: KindId, object: &Value) -> Result<(), Refusal>
     Ok(())
 }
 
+/// What admission gives an object. No manager owns it.
+pub(super) fn admit(id: KindId, object: &mut Value) {
+    match id {
+        PODS => {
+            if text(object, "/spec/serviceAccountName").is_empty() {
+                put(object, "/spec/serviceAccountName", "default");
+                put(object, "/spec/serviceAccount", "default");
+            }
+            default(object, "/spec/priority", 0);
+            default(object, "/spec/preemptionPolicy", "PreemptLowerPriority");
+            tolerations(object);
+        }
+        SERVICES if text(object, "/spec/type") == "ClusterIP" => {
+            default(object, "/spec/ipFamilies", json!(["IPv4"]));
+            default(object, "/spec/ipFamilyPolicy", "SingleStack");
+        }
+        _ => {}
+    }
+}
+
 fn pod(object: &mut Value) {
-    let account = match (
-        text(object, "/spec/serviceAccountName"),
-        text(object, "/spec/serviceAccount"),
-    ) {
-        ("", "") => "default",
-        ("", old) => old,
-        (name, _) => name,
+    let account = match text(object, "/spec/serviceAccountName") {
+        "" => text(object, "/spec/serviceAccount"),
+        name => name,
     };
-    let account = account.to_owned();
-    put(object, "/spec/serviceAccountName", account.as_str());
-    put(object, "/spec/serviceAccount", account);
+    if !account.is_empty() {
+        let account = account.to_owned();
+        put(object, "/spec/serviceAccountName", account.as_str());
+        put(object, "/spec/serviceAccount", account);
+    }
     for (field, value) in [
         ("restartPolicy", json!("Always")),
         ("dnsPolicy", json!("ClusterFirst")),
@@ -145,12 +163,9 @@ fn pod(object: &mut Value) {
         ("terminationGracePeriodSeconds", json!(30)),
         ("securityContext", json!({})),
         ("enableServiceLinks", json!(true)),
-        ("priority", json!(0)),
-        ("preemptionPolicy", json!("PreemptLowerPriority")),
     ] {
         default(object, &format!("/spec/{field}"), value);
     }
-    tolerations(object);
     for container in items_mut(object, "/spec/containers") {
         self::container(container);
     }
@@ -274,8 +289,6 @@ fn service(object: &mut Value) {
     default(object, "/spec/sessionAffinity", "None");
     if text(object, "/spec/type") == "ClusterIP" {
         default(object, "/spec/internalTrafficPolicy", "Cluster");
-        default(object, "/spec/ipFamilies", json!(["IPv4"]));
-        default(object, "/spec/ipFamilyPolicy", "SingleStack");
     }
     for port in items_mut(object, "/spec/ports") {
         default(port, "/protocol", "TCP");

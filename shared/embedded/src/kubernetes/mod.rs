@@ -7,6 +7,7 @@
 mod access;
 mod admission;
 mod aggregated;
+mod apply;
 mod binding;
 mod canonical;
 mod collections;
@@ -17,6 +18,7 @@ mod delete;
 mod discovery;
 mod duplicates;
 mod events;
+mod fields;
 mod garbage;
 mod ids;
 mod json;
@@ -25,6 +27,7 @@ mod limits;
 mod listeners;
 mod logs;
 mod machine;
+mod managers;
 mod metadata;
 mod namespaces;
 mod nodes;
@@ -51,6 +54,7 @@ mod timers;
 mod update;
 mod validation;
 mod watch;
+mod writer;
 
 #[cfg(test)]
 mod tests;

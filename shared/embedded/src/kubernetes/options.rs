@@ -4,6 +4,7 @@ use http::Method;
 
 use super::request::{Call, Query};
 use super::status::{Cause, Refusal};
+use super::writer;
 
 const VALIDATIONS: [&str; 4] = ["", "Ignore", "Strict", "Warn"];
 
@@ -12,9 +13,9 @@ pub(super) fn check(call: &Call<'_>) -> Result<(), Refusal> {
     let (options, causes) = match *call.method {
         Method::GET if call.name.is_empty() && call.query.flag("watch") => ("ListOptions", watch(&call.query)),
         Method::GET if call.name.is_empty() => ("ListOptions", list(&call.query)),
-        Method::POST => ("CreateOptions", write(&call.query)),
-        Method::PUT => ("UpdateOptions", write(&call.query)),
-        Method::PATCH => ("PatchOptions", write(&call.query)),
+        Method::POST => ("CreateOptions", write(call)),
+        Method::PUT => ("UpdateOptions", write(call)),
+        Method::PATCH => ("PatchOptions", write(call)),
         Method::DELETE => ("DeleteOptions", dry_run(&call.query)),
         _ => return Ok(()),
     };
@@ -35,9 +36,10 @@ fn dry_run(query: &Query) -> Vec<Cause> {
     bad_dry_run(&asked).into_iter().collect()
 }
 
-fn write(query: &Query) -> Vec<Cause> {
-    let mut causes = dry_run(query);
-    let asked = query.text("fieldValidation");
+fn write(call: &Call<'_>) -> Vec<Cause> {
+    let mut causes = writer::problems(call);
+    causes.extend(dry_run(&call.query));
+    let asked = call.query.text("fieldValidation");
     if !VALIDATIONS.contains(&asked) {
         causes.push(Cause::unsupported("fieldValidation", asked, &VALIDATIONS));
     }

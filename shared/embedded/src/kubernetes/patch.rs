@@ -1,4 +1,5 @@
-//! Patches: JSON merge patch (RFC 7386), JSON patch (RFC 6902) and strategic merge patch.
+//! Patches: JSON merge patch (RFC 7386), JSON patch (RFC 6902) and strategic merge patch. Server-side apply is in
+//! `apply`.
 
 use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 use serde_json::{Map, Value};
@@ -38,7 +39,6 @@ pub(super) fn apply(call: &Call<'_>, old: &Value) -> Result<Value, Refusal> {
                 strategic::merge(Place::whole(call.kind().kind), new, patch)?;
             }
         }
-        "application/apply-patch+yaml" => return Err(Refusal::not_simulated("server-side apply")),
         _ => return Err(Refusal::unsupported_patch()),
     }
     // A status cannot be changed beside its subresource, nor anything else through it; `update` sees to both.

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use axum::extract::Query as Pairs;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderName, HeaderValue, Method, Request, header};
 use serde_json::Value;
 
 use super::access::User;
 use super::options;
 use super::registry::{self, KINDS, Kind, KindId};
 use super::status::Refusal;
+use super::writer;
 
 /// Options that change nothing here: how to print, who writes, how strictly, how long to wait.
 const HARMLESS: &[&str] = &["pretty", "timeout", "fieldManager", "fieldValidation"];
@@ -55,6 +56,8 @@ pub(super) struct Call<'a> {
     pub(super) subresource: String,
     pub(super) query: Query,
     pub(super) body: &'a Bytes,
+    /// Whom the first part of its `User-Agent` names.
+    pub(super) agent: String,
     /// Media type of the body without its parameters, empty when absent.
     pub(super) content_type: String,
     pub(super) shape: Shape,
@@ -170,6 +173,7 @@ impl<'a> Call<'a> {
             subresource: subresource.to_owned(),
             query: query(request)?,
             body: request.body(),
+            agent: writer::agent_name(header_text(request, &header::USER_AGENT)),
             content_type: media_type(request),
             shape: shape(request)?,
             user,
@@ -245,22 +249,19 @@ fn query(request: &Request<Bytes>) -> Result<Query, Refusal> {
     Ok(query)
 }
 
+fn header_text<'a>(request: &'a Request<Bytes>, name: &HeaderName) -> &'a str {
+    let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+    value.unwrap_or("")
+}
+
 fn media_type(request: &Request<Bytes>) -> String {
-    let value = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let value = header_text(request, &header::CONTENT_TYPE);
     value.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
 }
 
 /// What `Accept` asks for. Tables are not made: like any client's fallback says, plain JSON is the answer then.
 fn shape(request: &Request<Bytes>) -> Result<Shape, Refusal> {
-    let accept = request
-        .headers()
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let accept = header_text(request, &header::ACCEPT);
     for range in accept.split(',').map(str::trim) {
         let media = range.split(';').next().unwrap_or("").trim();
         if media == "application/json" && range.contains("as=PartialObjectMetadata") {

@@ -1,9 +1,9 @@
 //! How the fields of objects are merged: what strategic merge patches and server-side apply both ask.
 
-#![allow(dead_code, reason = "server-side apply asks more than strategic merge patches")]
-
+mod empty;
 mod table;
 
+pub(super) use empty::empty;
 use table::TYPES;
 
 /// What is done with the elements of a list, where it is not one value as a whole.

@@ -221,6 +221,14 @@ impl Refusal {
         Refusal::about(StatusCode::CONFLICT, "Conflict", kind, name, &message)
     }
 
+    /// A server-side apply would change what others want.
+    pub(super) fn apply_conflict(message: String, causes: Vec<Value>) -> Refusal {
+        Refusal {
+            details: Some(json!({ "causes": causes })),
+            ..Refusal::new(StatusCode::CONFLICT, "Conflict", message)
+        }
+    }
+
     pub(super) fn forbidden(kind: &Kind, name: &str, why: &str) -> Refusal {
         let message = format!("{} {name:?} is forbidden: {why}", kind.qualified());
         Refusal::about(StatusCode::FORBIDDEN, "Forbidden", kind, name, &message)

@@ -12,12 +12,14 @@ use super::create::check_place;
 use super::defaults;
 use super::json::{int, items, keep, put, text};
 use super::machine::Machine;
+use super::managers;
 use super::namespaces::is_finalized;
 use super::objects::Key;
 use super::registry::{CLUSTER_ROLES, NAMESPACES, NODES, PODS, RESOURCE_QUOTAS};
 use super::request::Call;
 use super::status::{Cause, Refusal, json_response};
 use super::validation;
+use super::writer::APPLY;
 
 impl Machine {
     pub(super) fn replace(&mut self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
@@ -33,6 +35,9 @@ impl Machine {
     }
 
     pub(super) fn patch(&mut self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
+        if call.content_type == APPLY {
+            return self.apply(call);
+        }
         let old = self.existing(call)?;
         let new = super::patch::apply(call, &old)?;
         let new = canonical::read(call, new)?;
@@ -49,7 +54,7 @@ impl Machine {
     }
 
     /// Puts `new` in the place of what is stored, as far as it may change it.
-    fn update(&mut self, call: &Call<'_>, mut new: Value) -> Result<Response<Bytes>, Refusal> {
+    pub(super) fn update(&mut self, call: &Call<'_>, mut new: Value) -> Result<Response<Bytes>, Refusal> {
         let kind = call.kind();
         let old = self.existing(call)?;
         check_place(call, &mut new)?;
@@ -57,6 +62,7 @@ impl Machine {
         if call.subresource == "status" {
             let mut changed = Value::clone(&old);
             keep(&new, &mut changed, "/status");
+            keep(&new, &mut changed, "/metadata/managedFields");
             new = changed;
         } else {
             if kind.has_status() {
@@ -79,6 +85,7 @@ impl Machine {
                 keep(&old, &mut new, "/spec/nodeName");
             }
             defaults::fill(call.id, &mut new);
+            defaults::admit(call.id, &mut new);
             self.check_escalation(call, Some(&old), &new)?;
             validation::check(call.id, &new)?;
             validation::check_update(call.id, &old, &new)?;
@@ -94,6 +101,11 @@ impl Machine {
             }
         }
         keep(&old, &mut new, "/metadata/resourceVersion");
+        if call.content_type == APPLY {
+            managers::keep_times(&old, &mut new);
+        } else {
+            self.writer(call).record(Some(&old), &mut new);
+        }
         let unchanged = *old == new;
         let stored = match unchanged || call.query.dry_run() {
             true => Arc::new(new),
@@ -130,7 +142,7 @@ impl Machine {
 }
 
 /// An update names the object that its path names.
-fn check_name(call: &Call<'_>, new: &Value) -> Result<(), Refusal> {
+pub(super) fn check_name(call: &Call<'_>, new: &Value) -> Result<(), Refusal> {
     let (named, path) = (text(new, "/metadata/name"), &call.name);
     let message = match named {
         named if named == path => return Ok(()),

@@ -125,13 +125,8 @@ fn patches_of_both_json_kinds_are_applied() {
     assert_eq!(json_patch(json!({"op": "no list"})).0, 400);
     let stale = json!({"metadata": {"resourceVersion": "1"}, "data": {"k": "9"}});
     assert_eq!(cluster.merge(PATH, stale).0, 409);
-    for (content_type, code) in [("application/apply-patch+yaml", 501), ("application/json", 415)] {
-        assert_eq!(
-            cluster.raw(Method::PATCH, PATH, content_type, &json!({})).status(),
-            code,
-            "{content_type}"
-        );
-    }
+    let other = cluster.raw(Method::PATCH, PATH, "application/json", &json!({}));
+    assert_eq!(other.status(), 415);
 }
 
 #[test]
