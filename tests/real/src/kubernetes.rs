@@ -131,6 +131,8 @@ impl ControlPlane {
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
             "--allow-privileged=true".to_owned(),
+            // Not five minutes: what happens once old versions are forgotten is to be seen too.
+            "--etcd-compaction-interval=15s".to_owned(),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
         ]);
         let apiserver = Process::start(apiserver, folder)?;

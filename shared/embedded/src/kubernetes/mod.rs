@@ -10,6 +10,7 @@ mod aggregated;
 mod apply;
 mod binding;
 mod canonical;
+mod cause;
 mod collections;
 mod create;
 mod data;

@@ -17,16 +17,54 @@ use super::request::{Call, Shape};
 use super::selectors::Selector;
 use super::status::{Refusal, json_response, json_text};
 
-const TOO_OLD: &str = "The provided continue parameter is too old to display a consistent list result. You must start a new list \
-                       without the continue parameter.";
+const TOO_OLD: &str = "The resourceVersion for the provided list is too old.";
+const TOKEN_TOO_OLD: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without \
+                             the continue parameter, or use the continue token in this response to retrieve the remainder of the \
+                             results. Continuing with the provided token results in an inconsistent list - objects that were \
+                             created, modified, or deleted between the time the first chunk was returned and now may show up in the \
+                             list.";
 
 /// Where the next page begins, in the revision that the first page showed (apiserver's `pkg/storage/continue.go`).
 #[derive(Debug, Serialize, Deserialize)]
 struct Continue {
     v: String,
-    rv: u64,
-    /// Kind, namespace and name of the last object shown.
-    after: (usize, String, String),
+    /// Negative for the current state, whatever the first page showed.
+    rv: i64,
+    /// The place after the last object shown: its name, and its namespace before that where the list has several.
+    start: String,
+}
+
+impl Continue {
+    fn after(last: &Key, call: &Call<'_>, rv: u64) -> Continue {
+        let place = match call.namespace.is_empty() && call.kind().namespaced {
+            true => format!("/{}", last.namespace),
+            false => String::new(),
+        };
+        Continue {
+            v: "meta.k8s.io/v1".to_owned(),
+            rv: i64::try_from(rv).unwrap_or(-1),
+            start: format!("{place}/{}\0", last.name),
+        }
+    }
+
+    /// The state that the first page showed is forgotten: what is left can be had as it is now.
+    fn too_old(&self) -> Refusal {
+        let left = Continue {
+            v: self.v.clone(),
+            rv: -1,
+            start: self.start.clone(),
+        };
+        seal(&left).map_or_else(|refusal| refusal, |token| Refusal::expired_page(TOKEN_TOO_OLD, token))
+    }
+
+    /// The last object shown.
+    fn last(&self, call: &Call<'_>) -> Key {
+        let place = self.start.trim_start_matches('/').trim_end_matches('\0');
+        match place.split_once('/') {
+            Some((namespace, name)) if call.namespace.is_empty() => Key::new(call.id, namespace, name),
+            _ => Key::new(call.id, &call.namespace, place),
+        }
+    }
 }
 
 impl Machine {
@@ -53,23 +91,17 @@ impl Machine {
         let limit = limit(call)?;
         let token = continue_token(call)?;
         let revision = match &token {
-            Some(token) => token.rv,
+            Some(token) => u64::try_from(token.rv).unwrap_or(self.objects.revision()),
             None => self.asked_revision(call, limit.is_some())?,
         };
         let objects = self
             .objects
             .at(revision, call.id, &call.namespace)
-            .ok_or_else(|| match token {
-                Some(_) => Refusal::expired(TOO_OLD),
-                None => Refusal::expired(format!(
-                    "The resourceVersion for the provided list is too old: {revision}"
-                )),
+            .ok_or_else(|| match &token {
+                Some(token) => token.too_old(),
+                None => Refusal::expired(TOO_OLD),
             })?;
-        let after = token.map(|token| Key {
-            id: token.after.0,
-            namespace: token.after.1,
-            name: token.after.2,
-        });
+        let after = token.map(|token| token.last(call));
         let from = objects.partition_point(|(key, _)| after.as_ref().is_some_and(|after| *key <= after));
         let mut later = objects[from..].iter().filter(|(_, object)| selector.selects(object));
         let shown = later.by_ref().take(limit.unwrap_or(usize::MAX));
@@ -83,13 +115,7 @@ impl Machine {
         };
         let mut metadata = json!({"resourceVersion": revision.to_string()});
         if let Some((last, _)) = shown.last().filter(|_| left > 0) {
-            let after = (last.id, last.namespace.clone(), last.name.clone());
-            metadata["continue"] = seal(&Continue {
-                v: "meta.k8s.io/v1".to_owned(),
-                rv: revision,
-                after,
-            })?
-            .into();
+            metadata["continue"] = seal(&Continue::after(last, call, revision))?.into();
             if selector.is_empty() {
                 metadata["remainingItemCount"] = left.into();
             }
@@ -198,11 +224,7 @@ fn continue_token(call: &Call<'_>) -> Result<Option<Continue>, Refusal> {
     }
     let decoded = URL_SAFE_NO_PAD.decode(text).ok();
     let token: Option<Continue> = decoded.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let fits = |token: &Continue| {
-        token.v == "meta.k8s.io/v1"
-            && token.after.0 == call.id
-            && (call.namespace.is_empty() || token.after.1 == call.namespace)
-    };
+    let fits = |token: &Continue| token.v == "meta.k8s.io/v1" && token.start.starts_with('/');
     token
         .filter(fits)
         .map(Some)

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::json::{items, members, text};
+use super::metadata;
 use super::registry::Kind;
 use super::status::Refusal;
 
@@ -185,23 +186,28 @@ fn checked(key: &str, part: &str) -> Result<String, Refusal> {
     if key.is_empty() || !key.chars().all(fits) {
         return Err(unreadable(part));
     }
-    Ok(key.to_owned())
+    let odd = metadata::key_problems(key);
+    if odd.is_empty() {
+        Ok(key.to_owned())
+    } else {
+        Err(invalid(key, &odd))
+    }
 }
 
 fn checked_value(value: &str, part: &str) -> Result<String, Refusal> {
-    if value.is_empty() {
-        Ok(String::new())
-    } else {
-        checked(value, part).and_then(|value| no_slash(value, part))
+    let odd = metadata::label_value_problems(value);
+    match odd.is_empty() {
+        true => Ok(value.to_owned()),
+        false if value.contains(['/', ' ', '(', ')', '=', '!']) => Err(unreadable(part)),
+        false => Err(invalid(value, &odd)),
     }
 }
 
-fn no_slash(value: String, part: &str) -> Result<String, Refusal> {
-    if value.contains('/') {
-        Err(unreadable(part))
-    } else {
-        Ok(value)
-    }
+fn invalid(text: &str, problems: &[String]) -> Refusal {
+    Refusal::bad_request(format!(
+        "unable to parse requirement: <nil>: Invalid value: {text:?}: {}",
+        problems.join("; ")
+    ))
 }
 
 fn unreadable(part: &str) -> Refusal {

@@ -4,101 +4,18 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+pub(super) use super::cause::Cause;
 use super::registry::Kind;
 
-/// A request that is not done, and why. Sources: apimachinery's `pkg/api/errors` and `pkg/util/validation/field`.
+/// A request that is not done, and why. Source: apimachinery's `pkg/api/errors`.
 #[derive(Debug)]
 pub(super) struct Refusal {
     code: StatusCode,
     reason: &'static str,
     message: String,
     details: Option<Value>,
-}
-
-/// One wrong field of an object.
-#[derive(Debug)]
-pub(super) struct Cause {
-    reason: &'static str,
-    field: String,
-    message: String,
-}
-
-impl Cause {
-    pub(super) fn required(field: impl Into<String>, detail: &str) -> Cause {
-        let message = if detail.is_empty() {
-            "Required value".to_owned()
-        } else {
-            format!("Required value: {detail}")
-        };
-        Cause {
-            reason: "FieldValueRequired",
-            field: field.into(),
-            message,
-        }
-    }
-
-    /// `value` is shown as JSON, the way Go quotes it.
-    pub(super) fn invalid(field: impl Into<String>, value: impl Into<Value>, detail: &str) -> Cause {
-        Cause::invalid_as(field, &value.into().to_string(), detail)
-    }
-
-    /// With the value as it is shown.
-    pub(super) fn invalid_as(field: impl Into<String>, shown: &str, detail: &str) -> Cause {
-        let message = format!("Invalid value: {shown}: {detail}");
-        Cause {
-            reason: "FieldValueInvalid",
-            field: field.into(),
-            message,
-        }
-    }
-
-    pub(super) fn forbidden(field: impl Into<String>, detail: &str) -> Cause {
-        Cause {
-            reason: "FieldValueForbidden",
-            field: field.into(),
-            message: format!("Forbidden: {detail}"),
-        }
-    }
-
-    pub(super) fn duplicate(field: impl Into<String>, value: &str) -> Cause {
-        Cause {
-            reason: "FieldValueDuplicate",
-            field: field.into(),
-            message: format!("Duplicate value: {value:?}"),
-        }
-    }
-
-    pub(super) fn too_long(field: impl Into<String>, detail: &str) -> Cause {
-        Cause {
-            reason: "FieldValueTooLong",
-            field: field.into(),
-            message: format!("Too long: {detail}"),
-        }
-    }
-
-    /// One that is not there, of what `field` may name.
-    pub(super) fn not_found(field: impl Into<String>, value: &str) -> Cause {
-        Cause {
-            reason: "FieldValueNotFound",
-            field: field.into(),
-            message: format!("Not found: {value:?}"),
-        }
-    }
-
-    pub(super) fn unsupported(field: impl Into<String>, value: &str, supported: &[&str]) -> Cause {
-        Cause::unsupported_value(field, &value.into(), supported)
-    }
-
-    /// `value` is shown as JSON, the way Go quotes it.
-    pub(super) fn unsupported_value(field: impl Into<String>, value: &Value, supported: &[&str]) -> Cause {
-        let supported: Vec<String> = supported.iter().map(|one| format!("{one:?}")).collect();
-        let message = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
-        Cause {
-            reason: "FieldValueNotSupported",
-            field: field.into(),
-            message,
-        }
-    }
+    /// What a list that cannot be continued can be continued with all the same.
+    next: Option<String>,
 }
 
 impl Refusal {
@@ -108,6 +25,7 @@ impl Refusal {
             reason,
             message: message.into(),
             details: None,
+            next: None,
         }
     }
 
@@ -309,6 +227,14 @@ impl Refusal {
         Refusal::new(StatusCode::GONE, "Expired", message)
     }
 
+    /// As [`Refusal::expired`], of a page: `next` continues it.
+    pub(super) fn expired_page(message: &str, next: String) -> Refusal {
+        Refusal {
+            next: Some(next),
+            ..Refusal::expired(message)
+        }
+    }
+
     /// A resourceVersion that is not reached yet.
     pub(super) fn too_large_version(asked: u64, current: u64) -> Refusal {
         let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
@@ -339,6 +265,9 @@ impl Refusal {
         });
         if !self.reason.is_empty() {
             body["reason"] = self.reason.into();
+        }
+        if let Some(next) = &self.next {
+            body["metadata"]["continue"] = next.as_str().into();
         }
         if let Some(details) = &self.details {
             body["details"] = details.clone();

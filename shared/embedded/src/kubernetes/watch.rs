@@ -116,12 +116,13 @@ impl Machine {
         };
         let bookmarks = call.query.flag("allowWatchBookmarks");
         // A caller that takes bookmarks and asks for no version is told where the state ends, whether it asks or not.
-        let initial = match call.query.has("sendInitialEvents") {
-            true => call.query.flag("sendInitialEvents"),
-            false => from == 0,
+        let told = call.query.has("sendInitialEvents");
+        let whole = if told {
+            call.query.flag("sendInitialEvents")
+        } else {
+            from == 0
         };
-        let marks_initial = initial && bookmarks && asked != "0";
-        let whole = initial;
+        let marks_initial = whole && bookmarks && (told || asked.is_empty());
         let current = self.objects.list(call.id, &call.namespace).map(|(_, object)| object);
         let mut initial: Vec<Arc<Value>> = match whole {
             true => current.filter(|object| selector.selects(object)).cloned().collect(),
