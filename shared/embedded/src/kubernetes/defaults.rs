@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use super::access;
 use super::json::{cut, default, int, items, items_mut, members, put, text};
 use super::limits;
+use super::network;
 use super::quantity::milli;
 use super::registry::{
-    KINDS, KindId, LIMIT_RANGES, NAMESPACES, PERSISTENT_VOLUME_CLAIMS, PODS, RESOURCE_QUOTAS, SECRETS, SERVICES,
+    KINDS, KindId, LIMIT_RANGES, NAMESPACES, NETWORK_POLICIES, PERSISTENT_VOLUME_CLAIMS, PODS, RESOURCE_QUOTAS,
+    SECRETS, SERVICES,
 };
 use super::status::Refusal;
 
@@ -52,7 +54,7 @@ pub(super) fn fill(id: KindId, object: &mut Value) {
         }
         LIMIT_RANGES => limits::fill(object),
         _ if access::is_rbac(&KINDS[id]) => access::fill(object),
-        _ if KINDS[id].kind == "NetworkPolicy" => network_policy(object),
+        NETWORK_POLICIES => network::fill(object),
         _ => {}
     }
 }
@@ -294,26 +296,5 @@ fn service(object: &mut Value) {
         default(port, "/protocol", "TCP");
         let number = port["port"].clone();
         default(port, "/targetPort", number);
-    }
-}
-
-fn network_policy(object: &mut Value) {
-    default(object, "/spec/podSelector", json!({}));
-    let egress = !items(object, "/spec/egress").is_empty();
-    default(
-        object,
-        "/spec/policyTypes",
-        if egress {
-            json!(["Ingress", "Egress"])
-        } else {
-            json!(["Ingress"])
-        },
-    );
-    for direction in ["ingress", "egress"] {
-        for rule in items_mut(object, &format!("/spec/{direction}")) {
-            for port in items_mut(rule, "/ports") {
-                default(port, "/protocol", "TCP");
-            }
-        }
     }
 }

@@ -31,6 +31,7 @@ mod machine;
 mod managers;
 mod metadata;
 mod namespaces;
+mod network;
 mod nodes;
 mod objects;
 mod openapi;

@@ -190,6 +190,7 @@ pub(super) const CONFIG_MAPS: KindId = row("configmaps");
 pub(super) const EVENTS: KindId = row("events");
 pub(super) const LIMIT_RANGES: KindId = row("limitranges");
 pub(super) const NAMESPACES: KindId = row("namespaces");
+pub(super) const NETWORK_POLICIES: KindId = row("networkpolicies");
 pub(super) const NODES: KindId = row("nodes");
 pub(super) const PERSISTENT_VOLUME_CLAIMS: KindId = row("persistentvolumeclaims");
 pub(super) const PODS: KindId = row("pods");

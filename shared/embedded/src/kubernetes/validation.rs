@@ -9,9 +9,10 @@ use super::data;
 use super::json::{int, items, members, text};
 use super::limits;
 use super::metadata;
+use super::network;
 use super::quantity::milli;
 use super::registry::{
-    CONFIG_MAPS, KINDS, Kind, KindId, LIMIT_RANGES, Names, PODS, RESOURCE_QUOTAS, SECRETS, SERVICES,
+    CONFIG_MAPS, KINDS, Kind, KindId, LIMIT_RANGES, NETWORK_POLICIES, Names, PODS, RESOURCE_QUOTAS, SECRETS, SERVICES,
 };
 use super::status::{Cause, Refusal};
 
@@ -25,6 +26,7 @@ pub(super) fn check(id: KindId, object: &Value) -> Result<(), Refusal> {
         CONFIG_MAPS => data::config_map(object, &mut causes),
         SECRETS => data::secret(object, &mut causes),
         LIMIT_RANGES => limits::limit_range(object, &mut causes),
+        NETWORK_POLICIES => network::check(object, &mut causes),
         RESOURCE_QUOTAS => limits::resource_quota(object, &mut causes),
         _ if access::is_rbac(kind) => access::check(kind, object, &mut causes),
         _ => {}
@@ -64,6 +66,10 @@ pub(super) fn check_update(id: KindId, old: &Value, new: &Value) -> Result<(), R
             text(new, "/spec/clusterIP"),
             "may not change once set",
         ));
+    }
+    if id == RESOURCE_QUOTAS && moved("/spec/scopes") {
+        let scopes = new["spec"]["scopes"].clone();
+        causes.push(Cause::invalid("spec.scopes", scopes, "field is immutable"));
     }
     if access::is_rbac(kind) && moved("/roleRef") {
         causes.push(access::changed_role(&new["roleRef"]));
