@@ -10,6 +10,7 @@ mod server;
 mod wire;
 
 mod accounts;
+mod admission;
 mod apply;
 mod bindings;
 mod data;

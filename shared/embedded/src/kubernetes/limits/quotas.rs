@@ -23,6 +23,9 @@ impl Machine {
         object: &Value,
         keep: bool,
     ) -> Result<(), Refusal> {
+        if namespace.is_empty() {
+            return Ok(());
+        }
         let quotas: Vec<(Key, Arc<Value>)> = self
             .objects
             .list(RESOURCE_QUOTAS, namespace)
