@@ -38,6 +38,9 @@ async fn what_is_used_lives_and_what_is_not_is_culled() {
         assert_eq!(page["path"], format!("/user/{}/lab", one.id));
         assert_eq!(page["pod"], "frontend-server");
         assert_eq!(page["user"], 1000);
+        let none = "0000000000000000";
+        let rights = json!({ "CapBnd": none, "CapEff": none, "NoNewPrivs": "1", "Seccomp": "2" });
+        assert_eq!((&page["rights"], &page["secrets"]), (&rights, &json!([])));
         let environment = page["environment"].as_array().unwrap();
         assert!(environment.contains(&json!("GREETING=hello")), "{page}");
         let of_the_cluster = |line: &Value| line.as_str().unwrap().contains("LAYBY");

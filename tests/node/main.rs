@@ -6,6 +6,7 @@ mod ahead;
 mod deployed;
 mod failures;
 mod ground;
+mod leftovers;
 mod life;
 mod operator;
 mod policies;

@@ -127,3 +127,19 @@ async fn the_account_may_do_what_layby_does_and_nothing_else() {
     ];
     assert_eq!(may, expected);
 }
+
+#[tokio::test]
+async fn manifests_are_taken_as_they_are() {
+    let control = ground().await.node.kubernetes();
+    let again = kubectl(control, &["apply", "-k", &infra().to_string_lossy()]);
+    let changed: Vec<_> = again
+        .printed
+        .lines()
+        .filter(|line| !line.ends_with(" unchanged"))
+        .collect();
+    assert!(changed.is_empty() && again.said.is_empty(), "{changed:?}{}", again.said);
+    let aws = infra().with_file_name("cluster-aws");
+    let aws = kubectl(control, &["apply", "--dry-run=server", "-k", &aws.to_string_lossy()]);
+    assert!(aws.printed.contains("service/proxy-api configured"), "{}", aws.printed);
+    assert_eq!(aws.said, "", "what is applied is warned of");
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io/fs"
 	"log"
 	"net/http"
 	"os"
@@ -118,7 +119,34 @@ func answer(out http.ResponseWriter, in *http.Request) {
 		"user":        os.Getuid(),
 		"arguments":   os.Args,
 		"environment": os.Environ(),
+		"rights":      rights(),
+		"secrets":     filesBelow("/var/run/secrets"),
 	})
+}
+
+// What the kernel says that this process may do.
+func rights() map[string]string {
+	said := map[string]string{}
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		switch name {
+		case "CapBnd", "CapEff", "NoNewPrivs", "Seccomp":
+			said[name] = strings.TrimSpace(value)
+		}
+	}
+	return said
+}
+
+func filesBelow(folder string) []string {
+	files := []string{}
+	filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			files = append(files, path)
+		}
+		return nil
+	})
+	return files
 }
 
 func echo(out http.ResponseWriter, in *http.Request) {
