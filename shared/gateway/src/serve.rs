@@ -22,6 +22,9 @@ pub type Error = lambda_runtime::Error;
 /// What a scheduled run leaves of its function's time for the last writes and the answer.
 const SCHEDULE_MARGIN: Duration = Duration::from_secs(10);
 
+/// How long a scheduled run may take where no time is given: as long as the template gives its function.
+const SCHEDULE_MAX: Duration = Duration::from_secs(300);
+
 /// Runs one endpoint as a Lambda function, until the environment ends.
 ///
 /// # Errors
@@ -130,6 +133,25 @@ fn age_of(request: &lambda_http::Request) -> Duration {
 /// The function's own deadline less a margin, as an instant. Lambda gives it in milliseconds since the epoch.
 #[expect(clippy::disallowed_methods, reason = "deadlines are mechanical time")]
 fn deadline_of(context: &lambda_runtime::Context) -> Instant {
-    let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-    Instant::now() + left.saturating_sub(SCHEDULE_MARGIN)
+    Instant::now() + left_until(context.deadline(), SystemTime::now()).saturating_sub(SCHEDULE_MARGIN)
+}
+
+/// How long a function has from `now` on. None runs past its deadline: one that is over already is an emulator's, which
+/// gives no time. That of `cargo lambda watch` is ten minutes after the epoch.
+fn left_until(deadline: SystemTime, now: SystemTime) -> Duration {
+    deadline.duration_since(now).unwrap_or(SCHEDULE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_is_over_already_was_never_given() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let soon = now + Duration::from_secs(299);
+        assert_eq!(left_until(soon, now), Duration::from_secs(299));
+        let of_an_emulator = SystemTime::UNIX_EPOCH + Duration::from_secs(600);
+        assert_eq!(left_until(of_an_emulator, now), SCHEDULE_MAX);
+    }
 }
