@@ -5,30 +5,11 @@ use std::collections::BTreeSet;
 use api::{Code, ENDPOINTS, Endpoint};
 use domain::Access;
 use net::Peer;
-use serde_json::{Value, json};
+use serde_json::json;
+use tests::cases::{Case, Expected, NOTEBOOK, Play, Setting, UNKNOWN_ID, all, prepare, settings, told};
 use tests::{Answer, App, Http};
 
-use crate::cases::{Case, Expected, NOTEBOOK, Play, Setting, UNKNOWN_ID, all, prepare};
 use crate::own::Own;
-use crate::settings;
-
-/// Fields whose values differ from one answer to the next.
-const VOLATILE: [&str; 14] = [
-    "at",
-    "created_at",
-    "id",
-    "key",
-    "last_used_at",
-    "running",
-    "start-time",
-    "token",
-    "location",
-    "instance",
-    "timestamp",
-    "time-created",
-    "time-modified",
-    "reason",
-];
 
 #[test]
 fn every_endpoint_has_its_success_its_refusals_and_its_unauthorised_case() {
@@ -69,7 +50,7 @@ async fn every_case_goes_as_it_must_with_and_without_a_trailing_slash() {
         for case in all() {
             let own = open(app, &case).await;
             match case.play {
-                Play::Run(event) => hold(&case, &own.run(event(app).await).await),
+                Play::Run(event) => case.hold(&own.run(event(app).await).await),
                 Play::Http(ask) => {
                     let door = if case.setting == Setting::Usual {
                         app.http()
@@ -77,10 +58,10 @@ async fn every_case_goes_as_it_must_with_and_without_a_trailing_slash() {
                         &own.http
                     };
                     let bare = ask(app, door).await;
-                    hold(&case, &bare);
+                    case.hold(&bare);
                     let slashed = ask(app, &door.slashed()).await;
-                    hold(&case, &slashed);
-                    assert_eq!(masked(content(&bare)), masked(content(&slashed)), "{}", case.name());
+                    case.hold(&slashed);
+                    assert_eq!(told(&bare), told(&slashed), "{}", case.name());
                 }
             }
         }
@@ -155,58 +136,6 @@ pub fn of<'a>(cases: &'a [Case], endpoint: &Endpoint) -> impl Iterator<Item = &'
 async fn open(app: &App, case: &Case) -> Own {
     let config = settings::config(case.setting, app.adapter().config());
     Own::open(app, case.endpoint, config, settings::faults(case.setting)).await
-}
-
-/// Holds `answer` against what the case expects.
-pub fn hold(case: &Case, answer: &Answer) {
-    match case.expected {
-        Expected::Success(status) => {
-            assert_eq!(answer.status.as_u16(), status, "{}: {}", case.name(), answer.text());
-        }
-        Expected::Refusal(code) => {
-            assert_eq!(
-                answer.status.as_u16(),
-                code.status(),
-                "{}: {}",
-                case.name(),
-                answer.text()
-            );
-            answer.problem(code.status(), code.word());
-            assert_eq!(answer.json()["title"], code.title(), "{}", case.name());
-        }
-        Expected::Unauthorised => {
-            assert_eq!(answer.status.as_u16(), 403, "{}: {}", case.name(), answer.text());
-            answer.problem(403, "unauthorized");
-        }
-    }
-}
-
-/// What the answer says: JSON, or text.
-fn content(answer: &Answer) -> Value {
-    let kind = answer.header("content-type").unwrap_or_default();
-    if kind.starts_with("text/") {
-        Value::String(answer.text())
-    } else {
-        answer.json()
-    }
-}
-
-/// The answer without what differs each time.
-fn masked(mut answer: Value) -> Value {
-    match &mut answer {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                *value = if VOLATILE.contains(&name.as_str()) {
-                    Value::Null
-                } else {
-                    masked(value.take())
-                };
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = masked(item.take())),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-    answer
 }
 
 /// Asks an endpoint over HTTP by way of `door`, or runs it by itself.

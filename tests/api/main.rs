@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod applications;
-mod cases;
 mod coverage;
 mod fallback;
 mod figures;
@@ -15,6 +14,5 @@ mod own;
 mod pools;
 mod preload;
 mod reaper;
-mod settings;
 mod templates;
 mod version;

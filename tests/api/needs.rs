@@ -12,11 +12,11 @@ use http::{Request, Response};
 use net::{Fault, Faults, Peer};
 use serde_json::json;
 use tests::App;
+use tests::cases::settings::{self, reply, status};
+use tests::cases::{Case, Expected, all, prepare};
 
-use crate::cases::{Case, Expected, all, prepare};
-use crate::coverage::{hold, of, play};
+use crate::coverage::{of, play};
 use crate::own::{Own, without_secrets};
-use crate::settings::{self, reply, status};
 use grants::{Grant, granted, wanted};
 
 /// What an endpoint was seen to ask for.
@@ -106,7 +106,7 @@ async fn observe(app: &App, endpoint: &'static Endpoint) -> Seen {
         let faults = watch(endpoint, &seen, settings::faults(case.setting));
         let own = Own::open(app, endpoint, settings::config(case.setting, config.clone()), faults).await;
         own.warm().await;
-        hold(case, &play(app, case, &own, &own.http.slashed()).await);
+        case.hold(&play(app, case, &own, &own.http.slashed()).await);
     }
     std::mem::take(&mut *seen.lock().unwrap())
 }

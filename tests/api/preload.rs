@@ -2,8 +2,7 @@
 
 use serde_json::json;
 use tests::App;
-
-use crate::cases::REST;
+use tests::cases::REST;
 
 #[tokio::test]
 async fn a_preload_is_told_in_the_older_services_words() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use local::{Adapter, Advanced, Options};
+use local::{Adapter, Advanced, Options, Ready};
 use serde_json::Value;
 
 use crate::{Installation, Launched, Outages, in_time};
@@ -14,6 +14,8 @@ use crate::{Installation, Launched, Outages, in_time};
 const PACE: Duration = Duration::from_secs(2);
 /// Looks at an application before it is given up: over five minutes, which is all that a launch gets.
 const LOOKS_MAX: usize = 200;
+/// What is waited for at most where time cannot be wound.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// A whole installation: embedded parts on free ports, nothing kept, the reaper only when told.
 pub struct App {
@@ -21,6 +23,7 @@ pub struct App {
     installation: Installation,
     outages: Outages,
     log: Arc<Mutex<Vec<Value>>>,
+    elsewhere: bool,
 }
 
 /// What can be seen of an installation from outside.
@@ -69,6 +72,22 @@ impl App {
             installation,
             outages,
             log,
+            elsewhere: false,
+        }
+    }
+
+    /// The same parts, asked by way of others that serve them at `api` and run the reaper where `reap` is posted to. Time
+    /// is waited for there, and what they cannot be made to do is refused.
+    #[must_use]
+    pub fn served_at(self, api: &str, reap: &str) -> Self {
+        let ready = Ready {
+            api: api.to_owned(),
+            ..self.adapter.ready()
+        };
+        Self {
+            installation: Installation::reaping_at(ready, reap),
+            elsewhere: true,
+            ..self
         }
     }
 
@@ -83,7 +102,11 @@ impl App {
     }
 
     /// What can be put out of reach.
+    ///
+    /// # Panics
+    /// When others serve, whose calls are their own.
     pub fn outages(&self) -> &Outages {
+        assert!(!self.elsewhere, "nothing can be put out of others' reach");
         &self.outages
     }
 
@@ -97,8 +120,16 @@ impl App {
         self.adapter.clock().now()
     }
 
-    /// Winds the clock.
+    /// Winds the clock, or waits where others serve.
+    ///
+    /// # Panics
+    /// When it is more than [`WAIT_MAX`] that would be waited.
     pub async fn advance(&self, by: Duration) {
+        if self.elsewhere {
+            assert!(by <= WAIT_MAX, "nobody waits for {by:?}");
+            tokio::time::sleep(by).await;
+            return;
+        }
         assert_ne!(self.adapter.advance(by).await, Advanced::Refused);
     }
 

@@ -1,5 +1,7 @@
 //! An installation as it is seen from outside, wherever it runs.
 
+use std::sync::Arc;
+
 use http::Method;
 use local::Ready;
 use serde_json::{Value, json};
@@ -11,6 +13,7 @@ use crate::{Answer, Ask, Http};
 pub struct Installation {
     ready: Ready,
     http: Http,
+    reap: Arc<str>,
 }
 
 /// What a launch was answered with.
@@ -50,8 +53,14 @@ impl Launched {
 impl Installation {
     /// The installation at these addresses, which serves already.
     pub fn new(ready: Ready) -> Self {
+        Self::reaping_at(ready, "/_local/reap")
+    }
+
+    /// As [`Installation::new`], where posting to `reap` runs the reaper.
+    pub fn reaping_at(ready: Ready, reap: &str) -> Self {
         let http = Http::new(&ready.api);
-        Self { ready, http }
+        let reap = reap.into();
+        Self { ready, http, reap }
     }
 
     /// Addresses and keys.
@@ -101,7 +110,12 @@ impl Installation {
 
     /// Runs the reaper once, and gives its report.
     pub async fn reap(&self) -> Value {
-        self.post("/_local/reap").await.expect(200)
+        self.reap_asked(&json!({})).await.expect(200)
+    }
+
+    /// Runs the reaper once with this event, and gives its answer.
+    pub async fn reap_asked(&self, event: &Value) -> Answer {
+        self.post(&self.reap).json(event).await
     }
 
     /// Writes a template that runs `image`.

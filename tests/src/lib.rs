@@ -7,6 +7,7 @@
 )]
 
 mod app;
+pub mod cases;
 pub mod counts;
 pub mod flood;
 mod http;

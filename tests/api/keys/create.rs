@@ -7,11 +7,11 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use net::{Fault, Peer};
 use serde_json::{Value, json};
+use tests::cases::settings::action;
 use tests::{Answer, App};
 
 use super::{made, shown};
 use crate::own::Own;
-use crate::settings::action;
 
 async fn ask(app: &App, body: &Value) -> Answer {
     app.post("/keys").key(app.admin()).json(body).await

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use net::{Fault, Faults, Peer};
 use serde_json::Value;
 use tests::App;
+use tests::cases::settings::action;
 
 use super::{made, shown};
 use crate::own::Own;
-use crate::settings::action;
 
 fn notes_use(peer: Peer, request: &Request<Bytes>) -> bool {
     let is_put = peer == Peer::Store && action(request) == "PutItem";

@@ -7,8 +7,7 @@ use bytes::Bytes;
 use http::{Method, Request, header};
 use net::Peer;
 use serde_json::Value;
-
-use crate::settings::action;
+use tests::cases::settings::action;
 
 /// Something that a role allows, or a secret that is read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -30,6 +30,8 @@ enum Part {
     Dynamodb,
     /// configurable-http-proxy
     Proxy,
+    /// cargo-lambda, which is installed and does not run alone
+    Lambda,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -109,6 +111,9 @@ fn install(wanted: impl Fn(Part) -> bool) -> Result<(), Error> {
     }
     if wanted(Part::Dynamodb) || wanted(Part::Proxy) {
         real::npm::install()?;
+    }
+    if wanted(Part::Lambda) {
+        real::lambda::install()?;
     }
     Ok(())
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use net::{Fault, Peer};
 use serde_json::{Value, json};
+use tests::cases::settings::action;
 use tests::{Answer, App, Launched};
 
 use crate::own::Own;
-use crate::settings::action;
 
 /// Long enough for anybody.
 const KEY: &str = "a-key-of-22-characters";

@@ -5,6 +5,7 @@ mod keys;
 mod others;
 mod pools;
 mod preload;
+pub mod settings;
 mod templates;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +15,10 @@ use api::{Code, Endpoint};
 use domain::{KeyAsk, KeyId, KeyName, Look, Scope};
 use futures::future::BoxFuture;
 use net::Peer;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::KeyCreated;
-use tests::{Answer, App, Http, Launched};
+
+use crate::{Answer, App, Http, Launched};
 
 /// The template that most cases use; it runs.
 pub const NOTEBOOK: &str = "notebook";
@@ -33,6 +35,24 @@ pub const UNKNOWN_ID: &str = "00000000000000000000000000000000";
 /// More than a row rests between two looks at it.
 pub const REST: Duration = Duration::from_secs(2);
 
+/// Fields whose values differ from one answer to the next.
+const VOLATILE: [&str; 14] = [
+    "at",
+    "created_at",
+    "id",
+    "key",
+    "last_used_at",
+    "running",
+    "start-time",
+    "token",
+    "location",
+    "instance",
+    "timestamp",
+    "time-created",
+    "time-modified",
+    "reason",
+];
+
 /// One question to one endpoint.
 pub struct Case {
     /// Who is asked.
@@ -43,6 +63,17 @@ pub struct Case {
     pub setting: Setting,
     /// How it is asked.
     pub play: Play,
+    /// What it takes that only an installation in this process has, if anything.
+    pub here: Option<Here>,
+}
+
+/// What only an installation in this process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Here {
+    /// A clock that can be wound further than anybody waits.
+    Clock,
+    /// Parts that can be put out of reach of its endpoints.
+    Outage,
 }
 
 /// What must come back.
@@ -119,6 +150,7 @@ impl Case {
             expected,
             setting: Setting::Usual,
             play,
+            here: None,
         }
     }
 
@@ -126,9 +158,43 @@ impl Case {
         Self { setting, ..self }
     }
 
+    fn only(self, here: Here) -> Self {
+        Self {
+            here: Some(here),
+            ..self
+        }
+    }
+
     /// In words, for messages.
     pub fn name(&self) -> String {
         format!("{} {:?} {:?}", self.endpoint.id, self.expected, self.setting)
+    }
+
+    /// Holds `answer` against what must come back.
+    ///
+    /// # Panics
+    /// When it is anything else.
+    pub fn hold(&self, answer: &Answer) {
+        match self.expected {
+            Expected::Success(status) => {
+                assert_eq!(answer.status.as_u16(), status, "{}: {}", self.name(), answer.text());
+            }
+            Expected::Refusal(code) => {
+                assert_eq!(
+                    answer.status.as_u16(),
+                    code.status(),
+                    "{}: {}",
+                    self.name(),
+                    answer.text()
+                );
+                answer.problem(code.status(), code.word());
+                assert_eq!(answer.json()["title"], code.title(), "{}", self.name());
+            }
+            Expected::Unauthorised => {
+                assert_eq!(answer.status.as_u16(), 403, "{}: {}", self.name(), answer.text());
+                answer.problem(403, "unauthorized");
+            }
+        }
     }
 }
 
@@ -184,4 +250,32 @@ async fn pending(app: &App) -> Launched {
     app.outages().end(Peer::Cluster);
     app.advance(REST).await;
     launched
+}
+
+/// What an answer tells, as JSON or as text, without what differs each time.
+pub fn told(answer: &Answer) -> Value {
+    let kind = answer.header("content-type").unwrap_or_default();
+    if kind.starts_with("text/") {
+        Value::String(answer.text())
+    } else {
+        masked(answer.json())
+    }
+}
+
+/// The answer without what differs each time.
+fn masked(mut answer: Value) -> Value {
+    match &mut answer {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                *value = if VOLATILE.contains(&name.as_str()) {
+                    Value::Null
+                } else {
+                    masked(value.take())
+                };
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = masked(item.take())),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    answer
 }

@@ -7,9 +7,9 @@ use api::{
 use domain::limits::TAKE_BUDGET;
 use futures::FutureExt;
 use serde_json::json;
-use tests::{Answer, App, Http, Launched};
 
-use super::{BROKEN, COUNTED, Case, NOTEBOOK, REST, Setting, UNKNOWN_ID, fresh, pending, pools};
+use super::{BROKEN, COUNTED, Case, Here, NOTEBOOK, REST, Setting, UNKNOWN_ID, fresh, pending, pools};
+use crate::{Answer, App, Http, Launched};
 
 /// Looks until an application has reached its next rest.
 const LOOKS_MAX: usize = 60;
@@ -193,7 +193,8 @@ fn reads() -> Vec<Case> {
                 read_until(app, door, &launched, "ended").await
             }
             .boxed()
-        }),
+        })
+        .only(Here::Clock),
         Case::success(read, 200, |app, door| {
             async {
                 let launched = app.launch(BROKEN).await;
@@ -201,7 +202,8 @@ fn reads() -> Vec<Case> {
                 read_until(app, door, &launched, "ended").await
             }
             .boxed()
-        }),
+        })
+        .only(Here::Clock),
         Case::success(read, 200, |app, door| {
             async {
                 let launched = pending(app).await;
@@ -291,7 +293,8 @@ fn stops() -> Vec<Case> {
                 door.delete(&launched.path()).key(&launched.token).await
             }
             .boxed()
-        }),
+        })
+        .only(Here::Clock),
         Case::refusal(stop, Code::NoRecord, |app, door| {
             let path = format!("/applications/notebook/{UNKNOWN_ID}");
             async move { door.delete(&path).key(app.apps()).await }.boxed()

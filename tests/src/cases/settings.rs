@@ -9,7 +9,7 @@ use http::{Method, Request, Response};
 use net::{Fault, Faults, Peer};
 use serde_json::{Value, json};
 
-use crate::cases::Setting;
+use super::Setting;
 
 /// `config` as the setting has it.
 pub fn config(setting: Setting, mut config: Config) -> Config {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use api::{Code, POOL_DELETE, POOL_PUT, POOL_READ};
 use futures::FutureExt;
 use serde_json::{Value, json};
-use tests::App;
 
 use super::{ADMIN, Case, POOLED, Setting};
+use crate::App;
 
 /// Runs until a pool has a spare.
 const RUNS_MAX: usize = 40;

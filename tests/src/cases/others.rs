@@ -5,10 +5,10 @@ use std::time::Duration;
 use api::{Code, FALLBACK, HEALTH_READ, REAPER, VERSION_READ};
 use futures::FutureExt;
 use http::Method;
-use tests::App;
-use tests::scenario::meddling;
 
-use super::{BROKEN, Case, NOTEBOOK, REST, Setting, fresh, pending, preload};
+use super::{BROKEN, Case, Here, NOTEBOOK, REST, Setting, fresh, pending, preload};
+use crate::App;
+use crate::scenario::meddling;
 
 /// More than an application may be idle.
 const IDLE: Duration = Duration::from_secs(3_700);
@@ -39,7 +39,8 @@ pub fn cases() -> Vec<Case> {
                 "{}"
             }
             .boxed()
-        }),
+        })
+        .only(Here::Outage),
         Case::run(&REAPER, |app| {
             async {
                 app.launch(NOTEBOOK).await;
@@ -48,7 +49,8 @@ pub fn cases() -> Vec<Case> {
                 "{}"
             }
             .boxed()
-        }),
+        })
+        .only(Here::Clock),
         Case::run(&REAPER, |app| async { of_pools(app).await }.boxed()),
         Case::run(&REAPER, |app| async { of_pools(app).await }.boxed()).with(Setting::NoRoom),
         Case::run(&REAPER, |app| async { of_pools(app).await }.boxed()).with(Setting::Registry),
@@ -60,7 +62,8 @@ pub fn cases() -> Vec<Case> {
                 "{}"
             }
             .boxed()
-        }),
+        })
+        .only(Here::Clock),
         Case::run(&REAPER, |app| {
             async {
                 let launched = app.launch(NOTEBOOK).await;

@@ -3,9 +3,9 @@
 use api::{Code, KEY_CREATE, KEY_DELETE, KEY_LIST};
 use futures::FutureExt;
 use serde_json::{Value, json};
-use tests::{Answer, App, Http};
 
 use super::{ADMIN, Case, Setting, fresh};
+use crate::{Answer, App, Http};
 
 pub fn cases() -> Vec<Case> {
     [creations(), others()].into_iter().flatten().collect()

@@ -1,0 +1,127 @@
+//! Every case of the API, by way of the functions.
+
+use std::collections::BTreeSet;
+
+use gateway::SecretsFrom;
+use real::Functions;
+use serde_json::json;
+use tests::cases::{BROKEN, Case, NOTEBOOK, POOLED, Play, Setting, all, prepare, settings, told};
+use tests::{App, Http, Registry};
+
+use crate::support::{built, run, start};
+
+/// The cases that functions are not sent: faults of a connector are brought about inside its process, and a clock is
+/// wound where its reader is.
+const LEFT_OUT: [&str; 21] = [
+    "application-activity Refusal(Conflict) Overtaking",
+    "application-launch Success(200) LosingCluster",
+    "application-launch Success(200) RefusingCluster",
+    "application-read Success(200) LosingCluster",
+    "application-read Success(200) Usual, Clock",
+    "application-read Success(200) Usual, Clock",
+    "application-stop Refusal(Conflict) Overtaking",
+    "application-stop Success(202) Usual, Clock",
+    "key-delete Refusal(Conflict) Overtaking",
+    "pool-delete Refusal(Conflict) Overtaking",
+    "pool-put Refusal(Conflict) Overtaking",
+    "preload-read Success(200) LosingCluster",
+    "preload-read Success(200) Usual, Outage",
+    "preload-start Refusal(Conflict) Overtaking",
+    "preload-start Success(200) LosingCluster",
+    "reaper Success(200) LosingCluster",
+    "reaper Success(200) Usual, Clock",
+    "reaper Success(200) Usual, Clock",
+    "reaper Success(200) Usual, Outage",
+    "template-delete Refusal(Conflict) Overtaking",
+    "template-put Refusal(Conflict) Overtaking",
+];
+
+/// Settings that functions are told in variables.
+const TOLD: [Setting; 6] = [
+    Setting::Usual,
+    Setting::KeyedLaunches,
+    Setting::NoCells,
+    Setting::NoRoom,
+    Setting::Registry,
+    Setting::RegistryDown,
+];
+
+fn is_left_out(case: &Case) -> bool {
+    case.here.is_some() || !TOLD.contains(&case.setting)
+}
+
+fn name(case: &Case) -> String {
+    let here = case.here.map(|here| format!(", {here:?}"));
+    format!("{}{}", case.name(), here.unwrap_or_default())
+}
+
+#[test]
+fn what_is_left_out_is_known() {
+    let mut left_out: Vec<String> = all().iter().filter(|case| is_left_out(case)).map(name).collect();
+    left_out.sort_unstable();
+    assert_eq!(left_out, LEFT_OUT);
+}
+
+#[tokio::test]
+async fn every_case_goes_as_it_must_with_and_without_a_trailing_slash() {
+    run(async |app, functions| {
+        prepare(app).await;
+        let registry = registry().await;
+        let mut sent = 0;
+        for setting in TOLD {
+            let cases: Vec<Case> = all().into_iter().filter(|case| case.setting == setting).collect();
+            let own = of_setting(app, setting, &cases, &registry).await;
+            let functions = own.as_ref().unwrap_or(functions);
+            for case in cases.iter().filter(|case| !is_left_out(case)) {
+                hold(app, case, functions).await;
+                sent += 1;
+            }
+        }
+        println!("{sent} cases by way of the functions, {} left out", LEFT_OUT.len());
+    })
+    .await;
+}
+
+/// Asks a case twice, without and with a trailing slash, or runs it.
+async fn hold(app: &App, case: &Case, functions: &Functions) {
+    let door = Http::new(functions.url());
+    match case.play {
+        Play::Run(event) => {
+            let event = event(app).await;
+            case.hold(&door.post(&Functions::events(case.endpoint.id)).body(event).await);
+        }
+        Play::Http(ask) => {
+            let bare = ask(app, &door).await;
+            case.hold(&bare);
+            let slashed = ask(app, &door.slashed()).await;
+            case.hold(&slashed);
+            assert_eq!(told(&bare), told(&slashed), "{}", case.name());
+        }
+    }
+}
+
+/// The functions that `cases` ask in this setting, where it is told to them.
+async fn of_setting(app: &App, setting: Setting, cases: &[Case], registry: &Registry) -> Option<Functions> {
+    if setting == Setting::Usual {
+        return None;
+    }
+    let mut config = settings::config(setting, app.adapter().config());
+    if setting == Setting::Registry {
+        config.registry_url = Some(registry.url().parse().unwrap());
+        if let SecretsFrom::Given(secrets) = &mut config.secrets {
+            secrets.registry_key = Registry::KEY.to_owned();
+        }
+    }
+    let mut names: BTreeSet<&str> = cases.iter().map(|case| case.endpoint.id).collect();
+    names.insert(api::FALLBACK.id);
+    Some(start(built(), names, &config).await)
+}
+
+/// A registry that has the templates of the cases.
+async fn registry() -> Registry {
+    let registry = Registry::start().await;
+    for name in [NOTEBOOK, POOLED, BROKEN, "refilled"] {
+        registry.has(name, &json!({ "image-source": "layby/notebook:1" }));
+    }
+    registry
+}
