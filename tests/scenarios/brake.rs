@@ -203,11 +203,18 @@ async fn routes_that_nobody_knows_wait_where_they_are_many() {
         for id in &ids {
             meddling::proxy(app, Method::POST, &format!("/user/{id}"), &route).await;
         }
-        let routed = || ids.iter().filter(|id| invariants::has_route(app, id)).count();
+        let routed = async || {
+            let routes = invariants::routes(app).await;
+            ids.iter().filter(|id| routes.contains_key(*id)).count()
+        };
         let waits = async || {
             let report = swept(app).await;
             let repairs = &report["lanes"][0]["repairs"];
-            (repairs["held"].clone(), repairs["routes-removed"].clone(), routed())
+            (
+                repairs["held"].clone(),
+                repairs["routes-removed"].clone(),
+                routed().await,
+            )
         };
         assert_eq!(waits().await, (json!(24), json!(0), 24));
         app.advance(AGAIN).await;
@@ -288,7 +295,7 @@ async fn whatever_a_lying_proxy_says_nobody_is_culled_for_it() {
 async fn a_list_that_leaves_a_route_out_does_not_cost_what_is_known_of_its_use() {
     App::run(async |app| {
         let one = deployed(app, 1).await.remove(0);
-        let known = invariants::last_activity(app, &one.id);
+        let known = invariants::last_activity(app, &one.id).await;
         let empty: Faults = Arc::new(|peer, request| match (peer, request.uri().path()) {
             (Peer::Proxy, "/api/routes") => Fault::Answer(Response::new(Bytes::from_static(b"{}"))),
             _ => Fault::Pass,
@@ -305,7 +312,7 @@ async fn a_list_that_leaves_a_route_out_does_not_cost_what_is_known_of_its_use()
         assert!(swept >= 16, "{swept}");
         let row = invariants::row(app, &one.id).await.unwrap();
         assert_eq!(row.value.remade, None);
-        assert_eq!(invariants::last_activity(app, &one.id), known);
+        assert_eq!(invariants::last_activity(app, &one.id).await, known);
     })
     .await;
 }

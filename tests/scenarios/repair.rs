@@ -141,14 +141,14 @@ async fn a_route_that_leads_elsewhere_is_corrected() {
     App::run(async |app| {
         let one = deployed(app, "layby/notebook:1").await;
         reap(app).await;
-        let target = meddling::target(app, &one.id).unwrap();
+        let target = meddling::target(app, &one.id).await.unwrap();
         let installation = app.adapter().config().installation;
         let tampered = json!({"target": ELSEWHERE, "layby": installation});
         let path = format!("/user/{}", one.id);
         meddling::proxy(app, Method::POST, &path, &tampered).await;
         assert_eq!(visited(app, &one).await, 503);
         assert_eq!(pass(app).await, repaired([("routes-remade", 1)]));
-        assert_eq!(meddling::target(app, &one.id), Some(target));
+        assert_eq!(meddling::target(app, &one.id).await, Some(target));
         let last = row(app, &one).await.events.pop().unwrap();
         assert_eq!(last.what.word(), "route-remade");
     })

@@ -155,7 +155,7 @@ async fn point(app: &App, broken: Broken, process: &Process) -> Option<Value> {
         app.read_until(&one, "deployed").await;
         one
     };
-    let target = meddling::target(app, &one.id);
+    let target = meddling::target(app, &one.id).await;
     meddle(app, broken, &one).await;
     be_due(app, &one).await;
     let report = process.reap().await;
@@ -204,14 +204,14 @@ async fn mended(app: &App, broken: Broken, one: &Launched, target: Option<String
     assert_eq!(state, expected);
     match broken {
         Broken::Misrouted | Broken::Unrouted => {
-            assert_eq!(meddling::target(app, &one.id), target);
+            assert_eq!(meddling::target(app, &one.id).await, target);
             let row = invariants::row(app, &one.id).await.unwrap();
             assert!(
                 row.value.remade.is_some(),
                 "what the proxy says of its use is none: {row:?}"
             );
         }
-        Broken::Stray => assert!(!invariants::has_route(app, &one.id)),
+        Broken::Stray => assert!(!invariants::has_route(app, &one.id).await),
         Broken::LatePreload => {
             let gone = invariants::cluster(app, Method::GET, &namespace(one), None).await;
             gone.expect(404);

@@ -1,6 +1,7 @@
 //! A whole installation in this process.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -58,7 +59,13 @@ impl App {
 
     /// Starts an installation whose log lines are kept and whose parts can be put out of reach; where `options` say
     /// otherwise in `log` or `net`, this goes before them.
-    pub async fn start(mut options: Options) -> Self {
+    pub async fn start(options: Options) -> Self {
+        Self::start_on(options, None).await
+    }
+
+    /// As [`App::start`], on a cluster in which the installation's own account may not do all that tests do: they go by
+    /// the administrator's kubeconfig.
+    pub async fn start_on(mut options: Options, administrator: Option<&Path>) -> Self {
         let (log, outages) = (Arc::new(Mutex::new(Vec::new())), Outages::default());
         let kept = Arc::clone(&log);
         options.log = Arc::new(move |line| kept.lock().unwrap().push(serde_json::to_value(line).unwrap()));
@@ -66,7 +73,11 @@ impl App {
         // A task of its own, because it nests deeply, and the stacks of tests are small.
         let started = tokio::spawn(Adapter::start(options)).await.unwrap();
         let adapter = started.unwrap_or_else(|error| panic!("{error}"));
-        let installation = Installation::new(adapter.ready());
+        let mut ready = adapter.ready();
+        if let Some(kubeconfig) = administrator {
+            ready.kubeconfig = kubeconfig.display().to_string();
+        }
+        let installation = Installation::new(ready);
         Self {
             adapter,
             installation,

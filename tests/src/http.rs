@@ -122,34 +122,42 @@ impl Ask {
     }
 }
 
+impl Ask {
+    /// Sends it where nobody may be there to answer.
+    ///
+    /// # Errors
+    /// What was asked, and why there is no answer.
+    pub async fn tried(self) -> Result<Answer, String> {
+        let request = self.request.body(self.body).expect("the request is well formed");
+        let what = format!("{} {}", request.method(), request.uri());
+        let answer = match self.door {
+            // A task of its own, as a server gives each request: tests nest deeply, and their stacks are small.
+            Door::Router(router) => {
+                let answer = tokio::spawn(async move {
+                    router
+                        .answer(request, None, gateway::api_deadline(std::time::Duration::ZERO))
+                        .await
+                })
+                .await;
+                answer.map_err(|error| format!("{what}: {error}"))?
+            }
+            Door::Network(client, _) => {
+                let answer = client.request(request.map(Full::new)).await;
+                let (parts, body) = answer.map_err(|error| format!("{what}: {error:?}"))?.into_parts();
+                let body = body.collect().await.map_err(|error| format!("{what}: {error:?}"))?;
+                Response::from_parts(parts, body.to_bytes())
+            }
+        };
+        Ok(Answer::new(what, answer))
+    }
+}
+
 impl IntoFuture for Ask {
     type Output = Answer;
     type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let request = self.request.body(self.body).expect("the request is well formed");
-            let what = format!("{} {}", request.method(), request.uri());
-            let answer = match self.door {
-                // A task of its own, as a server gives each request: tests nest deeply, and their stacks are small.
-                Door::Router(router) => {
-                    let answer = tokio::spawn(async move {
-                        router
-                            .answer(request, None, gateway::api_deadline(std::time::Duration::ZERO))
-                            .await
-                    })
-                    .await;
-                    answer.unwrap_or_else(|error| panic!("{what}: {error}"))
-                }
-                Door::Network(client, _) => {
-                    let answer = client.request(request.map(Full::new)).await;
-                    let (parts, body) = answer.unwrap_or_else(|error| panic!("{what}: {error:?}")).into_parts();
-                    let body = body.collect().await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-                    Response::from_parts(parts, body.to_bytes())
-                }
-            };
-            Answer::new(what, answer)
-        })
+        Box::pin(async move { self.tried().await.unwrap_or_else(|why| panic!("{why}")) })
     }
 }
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use http::Method;
+use kube::Client;
 use local::Ready;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::{Answer, Ask, Http};
 
@@ -14,6 +16,8 @@ pub struct Installation {
     ready: Ready,
     http: Http,
     reap: Arc<str>,
+    /// The client of its cluster, once somebody has asked for it.
+    pub(crate) cluster: Arc<OnceCell<Client>>,
 }
 
 /// What a launch was answered with.
@@ -59,8 +63,12 @@ impl Installation {
     /// As [`Installation::new`], where posting to `reap` runs the reaper.
     pub fn reaping_at(ready: Ready, reap: &str) -> Self {
         let http = Http::new(&ready.api);
-        let reap = reap.into();
-        Self { ready, http, reap }
+        Self {
+            ready,
+            http,
+            reap: reap.into(),
+            cluster: Arc::default(),
+        }
     }
 
     /// Addresses and keys.

@@ -13,6 +13,8 @@ pub mod flood;
 mod http;
 mod installation;
 mod outages;
+#[cfg(feature = "real")]
+pub mod parts;
 pub mod process;
 mod registry;
 pub mod scenario;

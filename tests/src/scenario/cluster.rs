@@ -10,22 +10,20 @@ use serde_json::Value;
 
 use crate::{Answer, Installation};
 
-/// A client of the installation's cluster, as its administrator. Only clusters without TLS can be asked, as embedded
-/// ones are.
+/// A client of the installation's cluster, as its administrator.
 ///
 /// # Errors
 /// A sentence, when the kubeconfig cannot be read or used.
 pub(super) async fn client(installation: &Installation) -> Result<Client, String> {
+    let client = installation.cluster.get_or_try_init(|| connect(installation)).await;
+    client.cloned()
+}
+
+async fn connect(installation: &Installation) -> Result<Client, String> {
     let file = &installation.ready().kubeconfig;
     let kubeconfig = Kubeconfig::read_from(file).map_err(|error| format!("{file}: {error}"))?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
     let config = config.map_err(|error| format!("{file}: {error}"))?;
-    if config.cluster_url.scheme_str() != Some("http") {
-        return Err(format!(
-            "{file}: {} is not an embedded cluster, and scripts can look into no other",
-            config.cluster_url
-        ));
-    }
     Client::try_from(config).map_err(|error| format!("{file}: {error}"))
 }
 

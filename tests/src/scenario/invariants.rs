@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::{Answer, App, Http};
+use super::meddling;
+use crate::{Answer, App};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
@@ -111,42 +112,38 @@ pub async fn brake(app: &App) -> Option<Brake> {
     rows.brake.map(|row| row.value)
 }
 
-/// A request to the embedded cluster, as its administrator.
+/// A request to the cluster, as its administrator.
 pub async fn cluster(app: &App, method: Method, path: &str, body: Option<&Value>) -> Answer {
-    let kubernetes = app.adapter().kubernetes().expect("the cluster is embedded");
-    let ask = Http::new(&kubernetes.url())
-        .ask(method, path)
-        .key(&format!("Bearer {}", kubernetes.token()));
-    match body {
-        Some(body) => ask.header("content-type", "application/json").json(body).await,
-        None => ask.await,
-    }
+    super::cluster::ask(app, method, path, body).await
 }
 
 /// The namespaces of the installation's applications: name and uid.
 pub async fn namespaces(app: &App) -> BTreeMap<String, String> {
-    let list = cluster(
-        app,
-        Method::GET,
-        "/api/v1/namespaces?labelSelector=layby.dev/installation,layby.dev/application",
-        None,
-    )
-    .await;
-    let list = list.expect(200);
+    let own = app.adapter().config().installation;
+    let path = format!("/api/v1/namespaces?labelSelector=layby.dev/installation={own},layby.dev/application");
+    let list = cluster(app, Method::GET, &path, None).await.expect(200);
     let text = |item: &Value, field: &str| item["metadata"][field].as_str().unwrap().to_owned();
     let items = list["items"].as_array().unwrap().iter();
     items.map(|item| (text(item, "name"), text(item, "uid"))).collect()
 }
 
+/// The applications that the proxy has routes for, with what it tells of each.
+pub async fn routes(app: &App) -> BTreeMap<String, Value> {
+    let told = meddling::proxy(app, Method::GET, "", &Value::Null).await.expect(200);
+    let told = told.as_object().unwrap().iter();
+    told.filter_map(|(path, route)| Some((path.strip_prefix("/user/")?.to_owned(), route.clone())))
+        .collect()
+}
+
 /// Whether the proxy has a route for an application.
-pub fn has_route(app: &App, id: &str) -> bool {
-    last_activity(app, id).is_some()
+pub async fn has_route(app: &App, id: &str) -> bool {
+    routes(app).await.contains_key(id)
 }
 
 /// What the proxy knows of the last activity of an application, where it has a route for it.
-pub fn last_activity(app: &App, id: &str) -> Option<Timestamp> {
-    let proxy = app.adapter().proxy().expect("the proxy is embedded");
-    proxy.with_machine(|machine| machine.last_activity(&format!("/user/{id}")))
+pub async fn last_activity(app: &App, id: &str) -> Option<Timestamp> {
+    let known = routes(app).await.get(id)?["last_activity"].as_str()?.parse();
+    Some(known.unwrap())
 }
 
 /// What holds at every moment: somebody comes back to what has not ended and nobody to what has, what runs does so in
@@ -156,11 +153,11 @@ pub async fn always(app: &App) {
 }
 
 async fn checked(app: &App) -> (BTreeMap<String, Stored>, BTreeMap<String, String>) {
-    let (rows, namespaces) = (rows(app).await, namespaces(app).await);
+    let (rows, namespaces, routes) = (rows(app).await, namespaces(app).await, routes(app).await);
     for (id, row) in &rows {
         let ended = row.state == "ended";
         assert_eq!(row.due, !ended, "{id}: {row:?}");
-        assert!(!ended || !has_route(app, id), "{id} has ended and has a route");
+        assert!(!ended || !routes.contains_key(id), "{id} has ended and has a route");
         assert!(
             !ended || !namespaces.contains_key(id),
             "{id} has ended and has a namespace"
@@ -193,10 +190,10 @@ pub async fn at_rest(app: &App) -> BTreeMap<String, Stored> {
 
 /// Besides [`at_rest`], exactly what runs, or was found to run, has a route.
 pub async fn routed(app: &App) -> BTreeMap<String, Stored> {
-    let rows = at_rest(app).await;
+    let (rows, routes) = (at_rest(app).await, routes(app).await);
     for (id, row) in &rows {
         let runs = ["running", "orphaned"].contains(&row.state.as_str());
-        assert_eq!(has_route(app, id), runs, "{id}: {row:?}");
+        assert_eq!(routes.contains_key(id), runs, "{id}: {row:?}");
     }
     rows
 }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use store::Row;
 
-use super::invariants::{cluster, dynamodb};
+use super::invariants::{self, cluster, dynamodb};
 use crate::{Answer, App, Http};
 
 /// An application's row as it is stored.
@@ -64,13 +64,9 @@ fn proxy_token(app: &App) -> String {
 }
 
 /// Where the proxy leads an application's visitors.
-pub fn target(app: &App, id: &str) -> Option<String> {
-    let proxy = app.adapter().proxy().expect("the proxy is embedded");
-    let path = format!("/user/{id}");
-    proxy.with_machine(|machine| {
-        let found = machine.route(&path).filter(|found| found.prefix == path)?;
-        Some(found.target.to_owned())
-    })
+pub async fn target(app: &App, id: &str) -> Option<String> {
+    let route = invariants::routes(app).await.remove(id)?;
+    Some(route["target"].as_str().unwrap().to_owned())
 }
 
 /// Makes a namespace with the labels of an application of `installation`.

@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use place::{Place, restarted};
 
 use super::script::{Credential, Line, Script, Step, duration};
-use super::{Scale, cluster};
+use super::{Scale, cluster, invariants};
 use crate::{Http, Launched};
 
 /// Domain time between two runs, or two reads, of something that goes on by itself: a little more than the least that
@@ -277,7 +277,14 @@ impl Stage {
                 return true;
             }
         }
-        false
+        // Spares are in no list, and their endings wait between two looks: only from inside can they be seen.
+        match &self.place {
+            Place::Here { app, .. } if self.broken.is_empty() => {
+                let rows = invariants::rows(app).await;
+                rows.values().any(|row| row.state == "ending")
+            }
+            _ => false,
+        }
     }
 
     async fn evict(&self, name: &str) {

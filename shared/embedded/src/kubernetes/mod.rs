@@ -21,6 +21,7 @@ mod duplicates;
 mod events;
 mod fields;
 mod garbage;
+mod guests;
 mod ids;
 mod json;
 mod kubelet;

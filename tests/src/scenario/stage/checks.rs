@@ -34,6 +34,7 @@ impl Stage {
             assert_eq!(seen["phase"], phase.as_str(), "{seen}");
         }
         if let Some(reason) = &expected.reason {
+            let reason = self.scale.words(reason);
             assert!(
                 seen["reason"].as_str().is_some_and(|why| why.contains(reason)),
                 "{seen}"
@@ -86,7 +87,7 @@ impl Stage {
         assert!(seen["status"] == "deleted" || seen["status"] == "failed", "{seen}");
         if let Place::Here { app, .. } = &self.place {
             assert!(
-                !invariants::has_route(app, id),
+                !invariants::has_route(app, id).await,
                 "the proxy still has a route for {name}"
             );
         }

@@ -38,6 +38,11 @@ impl Stage {
         Self::new(Place::Here { app, data }, scale)
     }
 
+    /// Prepares to play a script on an installation that was started for it in this process, on whatever parts.
+    pub fn within(app: App, scale: Scale) -> Self {
+        Self::new(Place::Here { app, data: None }, scale)
+    }
+
     /// Prepares to play `script` on an installation that is running; nothing is started here.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod access;
 mod admission;
 mod api;
 mod deletion;
+mod guests;
 mod lists;
 mod nodes;
 mod pods;
