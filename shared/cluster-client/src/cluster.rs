@@ -189,7 +189,8 @@ impl Cluster {
         }
     }
 
-    /// How the application's pod is: one read, and a second one when it is not there.
+    /// How the application's pod is: one read, and a second one when it is not there or on its way out, because it may
+    /// go with its namespace.
     ///
     /// # Errors
     /// Those of a read; [`Error::Refused`] for an application that has ended.
@@ -199,8 +200,11 @@ impl Cluster {
         let id = &application.id;
         let pod: Option<Pod> = self.0.objects.get(Some(id.as_str()), POD).await?;
         // One that is somebody else's must not get the application's visitors.
-        if let Some(pod) = pod.filter(|pod| self.owner(id).owns(pod)) {
-            return Ok(PodSeen::There(pod_state(&pod, run.port)));
+        let pod = pod.filter(|pod| self.owner(id).owns(pod));
+        let there = |pod: &Pod| PodSeen::There(pod_state(pod, run.port));
+        let seen = pod.as_ref().map_or(PodSeen::Gone, there);
+        if pod.is_some_and(|pod| pod.metadata.deletion_timestamp.is_none()) {
+            return Ok(seen);
         }
         let namespace: Option<Namespace> = self.0.objects.get(None, id.as_str()).await?;
         let recorded = application.namespace_uid();
@@ -209,7 +213,7 @@ impl Cluster {
             let same = recorded.is_none_or(|uid| meta.uid.as_deref() == Some(uid));
             same && meta.deletion_timestamp.is_none() && self.owner(id).owns(&namespace)
         });
-        Ok(if stands { PodSeen::Gone } else { PodSeen::NamespaceGone })
+        Ok(if stands { seen } else { PodSeen::NamespaceGone })
     }
 
     /// Begins to delete the application's namespace with all that is in it, or says how far that is. A namespace that

@@ -120,10 +120,14 @@ async fn a_pod_is_observed_with_one_read() {
 }
 
 #[tokio::test]
-async fn an_absent_pod_is_told_from_an_absent_namespace() {
+async fn a_pod_that_is_gone_or_going_is_told_from_a_namespace_that_is() {
     let mut application = sample::application(json!({}));
     application.state = domain::State::Starting {
         namespace_uid: "u1".to_owned(),
+    };
+    let going = (200, terminating(ours("p1")));
+    let ended = PodState::Ended {
+        message: "it is being deleted".to_owned(),
     };
     for (pod, namespace, seen) in [
         (absent(), (200, ours("u1")), PodSeen::Gone),
@@ -132,6 +136,8 @@ async fn an_absent_pod_is_told_from_an_absent_namespace() {
         (absent(), (200, object("u1", "staging")), PodSeen::NamespaceGone),
         (absent(), absent(), PodSeen::NamespaceGone),
         ((200, object("p1", "staging")), (200, ours("u1")), PodSeen::Gone),
+        (going.clone(), (200, ours("u1")), PodSeen::There(ended)),
+        (going, (200, terminating(ours("u1"))), PodSeen::NamespaceGone),
     ] {
         let (cluster, script) = scripted(vec![pod, namespace.clone()], None);
         assert_eq!(cluster.observe_pod(&application).await.unwrap(), seen, "{namespace:?}");
