@@ -27,6 +27,7 @@ checks! {
     an_update_takes_over_what_was_applied
     a_status_is_applied_apart
     an_object_without_managers_was_there_before_the_first_apply
+    kubectl_takes_over_what_it_applied_as_a_client
     a_dry_run_of_applying_keeps_nothing
     applying_needs_a_manager
     a_body_that_cannot_be_applied_is_refused
@@ -143,6 +144,12 @@ async fn what_two_appliers_share_stays_until_both_let_go(server: &Server) {
     let map = applied::<ConfigMap>(server, "two", map_of(json!({ "a": "1" }))).await;
     let owned = json!({ "f:data": { "f:a": {} } });
     assert_eq!((fields_of(&map, "one"), fields_of(&map, "two")), (owned.clone(), owned));
+    let two = map["metadata"]["managedFields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["manager"] == "two");
+    assert_eq!(two.unwrap().get("time"), None, "nothing changed when it came");
     let map = applied::<ConfigMap>(server, "one", json!({ "metadata": { "name": "c" } })).await;
     assert_eq!(map["data"], json!({ "a": "1" }));
     let map = applied::<ConfigMap>(server, "two", json!({ "metadata": { "name": "c" } })).await;
@@ -355,6 +362,34 @@ async fn an_object_without_managers_was_there_before_the_first_apply(server: &Se
         json!({ "f:data": { ".": {}, "f:a": {} } })
     );
     assert_eq!(fields_of(&map, "one"), json!({ "f:data": { "f:b": {} } }));
+}
+
+async fn kubectl_takes_over_what_it_applied_as_a_client(server: &Server) {
+    let last = "kubectl.kubernetes.io/last-applied-configuration";
+    let config = json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "a": "1", "b": "1" } });
+    let mut made = map_of(json!({ "a": "1", "b": "1" }));
+    made["metadata"]["annotations"] = json!({ last: config.to_string() });
+    created::<ConfigMap>(server, "kubectl-client-side-apply", made).await;
+    merged::<ConfigMap>(server, "two", "c", json!({ "data": { "b": "2" } })).await;
+    let wanted = map_of(json!({ "a": "3" }));
+    let status = refused(tried::<ConfigMap>(server, &as_manager("one"), wanted.clone()).await);
+    assert_eq!(
+        status.message,
+        "Apply failed with 1 conflict: conflict with \"kubectl-client-side-apply\" using v1: .data.a"
+    );
+    let both = map_of(json!({ "a": "3", "b": "3" }));
+    let status = refused(tried::<ConfigMap>(server, &as_manager("kubectl"), both).await);
+    assert_eq!(
+        status.message,
+        "Apply failed with 1 conflict: conflict with \"two\" using v1: .data.b"
+    );
+    let map = applied::<ConfigMap>(server, "kubectl", wanted).await;
+    assert_eq!(map["data"], json!({ "a": "3", "b": "2" }));
+    let kept: Value = serde_json::from_str(map["metadata"]["annotations"][last].as_str().unwrap()).unwrap();
+    let metadata = json!({ "name": "c" });
+    let wanted = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": { "a": "3" } });
+    assert_eq!(kept, wanted);
+    assert_eq!(fields_of(&map, "kubectl"), json!({ "f:data": { "f:a": {} } }));
 }
 
 async fn a_dry_run_of_applying_keeps_nothing(server: &Server) {

@@ -2,6 +2,7 @@
 //! apply (apimachinery's `pkg/util/managedfields`).
 
 mod entry;
+mod last_applied;
 
 use entry::{Entry, Id};
 use jiff::Timestamp;
@@ -101,13 +102,20 @@ impl Writer<'_> {
         let mut new = managers.prune(place, merged, &wanted_before);
         let mut changes = compare(place, &live, &new);
         self.filter(&mut changes);
-        managers.give_way(&id, &changes, force)?;
+        let free = match self.manager {
+            last_applied::KUBECTL => last_applied::own(place, &live),
+            _ => Set::default(),
+        };
+        managers.give_way(&id, &changes, &free, force)?;
         let entry = managers.entry(id, self.kind);
         entry.fields.strip();
         if live != new {
             entry.time = self.time();
         }
         managers.0.retain(|entry| !entry.fields.is_empty());
+        if self.manager == last_applied::KUBECTL {
+            last_applied::renew(&mut new, config);
+        }
         managers.write(&mut new);
         Ok(new)
     }
@@ -222,12 +230,12 @@ impl Managers {
         without(place, &merged, &there.difference(&kept).intersection(&before))
     }
 
-    /// Others lose what changes; without `force`, losing a field that is wanted is a conflict.
-    fn give_way(&mut self, applier: &Id, changes: &Changes, force: bool) -> Result<(), Refusal> {
+    /// Others lose what changes; without `force`, losing a field that is wanted and not `free` is a conflict.
+    fn give_way(&mut self, applier: &Id, changes: &Changes, free: &Set, force: bool) -> Result<(), Refusal> {
         let changed = changes.modified.clone().union(changes.added.clone());
         let others = || self.0.iter().filter(|entry| entry.id != *applier);
         let conflicts: Vec<(&Entry, Vec<String>)> = others()
-            .map(|entry| (entry, entry.fields.intersection(&changed).shown()))
+            .map(|entry| (entry, entry.fields.intersection(&changed).difference(free).shown()))
             .filter(|(_, paths)| !paths.is_empty())
             .collect();
         if !force && !conflicts.is_empty() {
