@@ -18,6 +18,7 @@ mod deletion;
 mod discovery;
 mod escalation;
 mod installation;
+mod layby;
 mod limit_ranges;
 mod lists;
 mod managers;
