@@ -1,6 +1,5 @@
 //! Real parts that die or hang in the middle of launches and of runs of the reaper, and come back.
 
-mod callers;
 mod faults;
 
 use std::io::Write;
@@ -12,8 +11,8 @@ use tests::scenario::invariants;
 use tests::{App, Launched, parts};
 use tokio::time::sleep;
 
+use crate::callers::{ANSWERED, Callers};
 use crate::ground::on_a_thread;
-use callers::{ANSWERED, Callers};
 use faults::{Fault, Part, Parts};
 
 /// How long a part that was killed is away.

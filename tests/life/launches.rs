@@ -7,6 +7,7 @@ use tests::scenario::invariants;
 use tests::{App, Http, Launched, in_time};
 use tokio::time::sleep;
 
+use crate::callers::Callers;
 use crate::ground::installation;
 
 /// Launches at once.
@@ -42,7 +43,8 @@ async fn twenty_launches_at_once_are_twenty_applications() {
     in_time(async {
         let (app, _proxy) = installation("twenty").await;
         app.template("notebook", "layby/notebook:1").await;
-        let launches = (0..MANY).map(|_| app.launch("notebook"));
+        let (callers, nothing) = (Callers::of(&app), json!({}));
+        let launches = (0..MANY).map(|_| callers.launch("notebook", &nothing));
         let launched = futures::future::join_all(launches).await;
         let lives = launched.iter().map(|one| async {
             let seen = read_until(&app, one, "deployed").await;
@@ -52,6 +54,7 @@ async fn twenty_launches_at_once_are_twenty_applications() {
         assert_eq!(invariants::routed(&app).await.len(), MANY);
         let listed = app.get("/applications/notebook?status=deployed").key(app.apps()).await;
         assert_eq!(listed.expect(200).as_array().unwrap().len(), MANY);
+        assert_eq!(callers.wrongs(), Vec::<String>::new());
         app.stop().await;
     })
     .await;

@@ -2,6 +2,7 @@
 //! are played. See `tests/src/parts.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod callers;
 mod failures;
 mod ground;
 mod launches;

@@ -9,34 +9,34 @@ use tests::scenario::{Scale, Script, Stage};
 use crate::ground::{installation, on_a_thread};
 
 /// Scripts that are played at the same time: they mostly wait.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 12;
 
-/// By what each script's durations are divided: by less, the closer two limits of it are, because a launch takes some
-/// seconds whatever this says. Two minutes that let a run refill or empty a pool again stay longer than its 30 s.
+/// By what each script's durations are divided: by less, the closer two limits of it are, so that there are ten seconds
+/// between them on a busy machine too. Two minutes that let a run refill or empty a pool again stay longer than its 30 s.
 const PLAYED: [(&str, u32); 23] = [
-    ("age-ends-a-launch", 10),
-    ("age-ends-what-is-used", 100),
+    ("age-ends-a-launch", 5),
+    ("age-ends-what-is-used", 40),
     ("evicted-while-launching", 1),
-    ("idle-is-culled", 240),
+    ("idle-is-culled", 90),
     ("namespace-deleted-while-launching", 1),
     ("needs-root", 1),
-    ("nobody-looks", 240),
-    ("only-the-proxy-sees-use", 100),
+    ("nobody-looks", 90),
+    ("only-the-proxy-sees-use", 25),
     ("outage-while-launching", 1),
-    ("own-limit-at-launch", 60),
-    ("pool-counts-from-the-launch", 100),
+    ("own-limit-at-launch", 30),
+    ("pool-counts-from-the-launch", 45),
     ("pool-follows-its-template", 40),
     ("pool-hands-out", 30),
     ("pool-of-a-deleted-template", 3),
-    ("promises-in-an-outage", 240),
+    ("promises-in-an-outage", 120),
     ("quota-of-a-template", 3),
-    ("requests-keep", 200),
+    ("requests-keep", 90),
     ("slow-start", 1),
     ("stopped-by-key", 1),
     ("stopped-by-token", 1),
     ("stopped-while-launching", 1),
-    ("template-deleted", 240),
-    ("websockets-keep", 200),
+    ("template-deleted", 90),
+    ("websockets-keep", 90),
 ];
 
 /// What is not played by waiting, and why.

@@ -1,4 +1,4 @@
-//! Who calls while something fails, and what they are answered.
+//! Who calls, while something fails or much is asked at once, and what they are answered.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use tests::{Answer, Ask, Http, Installation, Launched};
 use tokio::time::{Instant, sleep, timeout};
 
 /// By then every request is answered: layby's own deadline, and what a busy machine may add to it.
-pub(super) const ANSWERED: Duration = LOOK_MAX.saturating_add(Duration::from_secs(2));
+pub(crate) const ANSWERED: Duration = LOOK_MAX.saturating_add(Duration::from_secs(2));
 /// Between two calls of one caller.
 const PACE: Duration = Duration::from_millis(300);
 /// Calls of one caller until it is answered what it came for.
@@ -22,7 +22,7 @@ const VISIT_MAX: Duration = Duration::from_secs(2);
 
 /// What was seen of all callers together.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// How often each kind of request was answered with each status.
     answers: BTreeMap<(&'static str, u16), usize>,
     /// The slowest answer to each kind of request.
@@ -33,14 +33,14 @@ pub(super) struct Seen {
 
 /// Callers of one installation. Clones see together.
 #[derive(Clone)]
-pub(super) struct Callers {
-    pub(super) installation: Installation,
+pub(crate) struct Callers {
+    pub(crate) installation: Installation,
     seen: Arc<Mutex<Seen>>,
     over: Arc<AtomicBool>,
 }
 
 impl Callers {
-    pub(super) fn of(installation: &Installation) -> Self {
+    pub(crate) fn of(installation: &Installation) -> Self {
         Self {
             installation: installation.clone(),
             seen: Arc::default(),
@@ -49,7 +49,7 @@ impl Callers {
     }
 
     /// Whoever calls again and again stops, or may begin again.
-    pub(super) fn set_over(&self, over: bool) {
+    pub(crate) fn set_over(&self, over: bool) {
         self.over.store(over, Ordering::SeqCst);
     }
 
@@ -57,17 +57,17 @@ impl Callers {
         self.over.load(Ordering::SeqCst)
     }
 
-    pub(super) fn wrong(&self, what: String) {
+    pub(crate) fn wrong(&self, what: String) {
         self.seen.lock().unwrap().wrong.push(what);
     }
 
     /// What was wrong so far.
-    pub(super) fn wrongs(&self) -> Vec<String> {
+    pub(crate) fn wrongs(&self) -> Vec<String> {
         self.seen.lock().unwrap().wrong.clone()
     }
 
     /// A line for each kind of request.
-    pub(super) fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let seen = self.seen.lock().unwrap();
         let line = |(what, slowest): (&&str, &Duration)| {
             let of = seen.answers.iter().filter(|((kind, _), _)| kind == what);
@@ -126,7 +126,7 @@ impl Callers {
     }
 
     /// Launches once, however often that has to be asked for.
-    pub(super) async fn launch(&self, template: &str, body: &Value) -> Launched {
+    pub(crate) async fn launch(&self, template: &str, body: &Value) -> Launched {
         let key = format!("{:032x}", fastrand::u128(..));
         let answer = self.insist("launch", || {
             let ask = self.installation.post(&format!("/applications/{template}"));
@@ -138,19 +138,19 @@ impl Callers {
     }
 
     /// Stops an application.
-    pub(super) async fn stop(&self, one: &Launched) {
+    pub(crate) async fn stop(&self, one: &Launched) {
         self.insist("stop", || self.installation.delete(&one.path()).key(&one.token))
             .await;
     }
 
     /// Reads an application once.
-    pub(super) async fn read(&self, one: &Launched) -> Option<Value> {
+    pub(crate) async fn read(&self, one: &Launched) -> Option<Value> {
         let answer = self.call("read", self.installation.get(&one.path())).await?;
         Some(answer.json())
     }
 
     /// Reads and lists, until it is over: those that live stay, in reads and in lists.
-    pub(super) async fn look_on(&self, residents: &[&Launched]) {
+    pub(crate) async fn look_on(&self, residents: &[&Launched]) {
         while !self.is_over() {
             for one in residents {
                 if let Some(seen) = self.read(one).await.filter(|seen| seen["status"] != "deployed") {
@@ -178,7 +178,7 @@ impl Callers {
     }
 
     /// Uses an application, until it is over.
-    pub(super) async fn use_it(&self, one: &Launched) {
+    pub(crate) async fn use_it(&self, one: &Launched) {
         while !self.is_over() {
             self.visit(one).await;
             sleep(PACE).await;
@@ -186,7 +186,7 @@ impl Callers {
     }
 
     /// Whether an application answers at its location.
-    pub(super) async fn visit(&self, one: &Launched) -> bool {
+    pub(crate) async fn visit(&self, one: &Launched) -> bool {
         let proxy = Http::new(&self.installation.ready().proxy);
         let page = proxy.ask(Method::GET, &format!("/user/{}/", one.id)).tried();
         let page = timeout(VISIT_MAX, page).await;
@@ -194,7 +194,7 @@ impl Callers {
     }
 
     /// Runs the reaper, again and again until it is over.
-    pub(super) async fn keep_reaping(&self) {
+    pub(crate) async fn keep_reaping(&self) {
         while !self.is_over() {
             self.reap().await;
             sleep(PACE).await;
@@ -202,7 +202,7 @@ impl Callers {
     }
 
     /// Runs the reaper once.
-    pub(super) async fn reap(&self) -> Value {
+    pub(crate) async fn reap(&self) -> Value {
         let begun = now();
         let answer = self.installation.post("/_local/reap").tried().await;
         let span = now() - begun;
