@@ -39,8 +39,8 @@ pub fn serve(route: &'static Route) -> Result<(), Error> {
 /// As [`serve`].
 pub fn serve_rooms(rooms: &[&[&'static Route]], stray: &'static Endpoint) -> Result<(), Error> {
     runtime()?.block_on(async {
-        let edge = open(stray).await?;
-        let router = Router::mount(&edge, &rooms.concat(), stray)?;
+        let edge = open(stray).await.map_err(sentence)?;
+        let router = Router::mount(&edge, &rooms.concat(), stray).map_err(sentence)?;
         router.warm().await;
         let router = &router;
         lambda_http::run(lambda_http::service_fn(
@@ -62,8 +62,8 @@ pub fn serve_rooms(rooms: &[&[&'static Route]], stray: &'static Endpoint) -> Res
 /// As [`serve`].
 pub fn serve_schedule(route: &'static Route) -> Result<(), Error> {
     runtime()?.block_on(async {
-        let edge = open(route.endpoint).await?;
-        let mounted = (route.mount)(&edge, route.endpoint)?;
+        let edge = open(route.endpoint).await.map_err(sentence)?;
+        let mounted = (route.mount)(&edge, route.endpoint).map_err(sentence)?;
         mounted.warm().await;
         let mounted = &mounted;
         lambda_runtime::run(lambda_runtime::service_fn(
@@ -96,6 +96,11 @@ async fn open(endpoint: &Endpoint) -> Result<Arc<Edge>, ConfigError> {
         config.forget_secrets();
     }
     Edge::open(Opening::production(config)?).await
+}
+
+/// The error as a sentence and nothing else: what `main` returns is logged as `Debug` shows it.
+fn sentence(error: ConfigError) -> Error {
+    error.to_string().into()
 }
 
 fn raw(request: lambda_http::Request) -> Request<Bytes> {
@@ -145,6 +150,20 @@ fn left_until(deadline: SystemTime, now: SystemTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_the_configuration_is_logged_as_a_sentence() {
+        let why = "'perhaps' is neither 'open' nor 'keyed'".to_owned();
+        let error = sentence(ConfigError::Variable {
+            name: "LAYBY_LAUNCHES",
+            why,
+        });
+        let logged = format!("Error: {error:?}");
+        assert_eq!(
+            logged,
+            r#"Error: "LAYBY_LAUNCHES: 'perhaps' is neither 'open' nor 'keyed'""#
+        );
+    }
 
     #[test]
     fn a_deadline_that_is_over_already_was_never_given() {
