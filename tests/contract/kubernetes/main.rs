@@ -5,6 +5,7 @@
 #[macro_use(checks)]
 extern crate contract;
 
+mod looks;
 mod raw;
 mod server;
 mod wire;
@@ -15,9 +16,11 @@ mod apply;
 mod bindings;
 mod data;
 mod deletion;
+mod deployments;
 mod discovery;
 mod escalation;
 mod installation;
+mod jobs;
 mod layby;
 mod limit_ranges;
 mod lists;
@@ -25,12 +28,15 @@ mod managers;
 mod names;
 mod namespaces;
 mod network_policies;
+mod nodes;
 mod objects;
 mod pod_security;
 mod pods;
 mod quotas;
+mod replicasets;
 mod requests;
 mod reviews;
 mod roles;
+mod rollouts;
 mod strategic;
 mod watches;

@@ -7,6 +7,8 @@ use serde_json::Value;
 use crate::server::Server;
 
 pub(crate) const MERGE: &str = "application/merge-patch+json";
+/// A JSON patch (RFC 6902).
+pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
 pub(crate) const JSON: &str = "application/json";
 
 /// What came back.
@@ -34,6 +36,18 @@ impl Answer {
             .collect()
     }
 
+    /// The body of a success.
+    #[track_caller]
+    pub(crate) fn done(self) -> Value {
+        assert!((200..300).contains(&self.code), "{self:?}");
+        self.body
+    }
+
+    /// The field of each cause of a refusal.
+    pub(crate) fn fields(&self) -> Vec<&str> {
+        self.causes().into_iter().map(|(field, _)| field).collect()
+    }
+
     /// The names of what a list has.
     pub(crate) fn names(&self) -> Vec<&str> {
         assert_eq!(self.code, 200, "{self:?}");
@@ -46,7 +60,8 @@ impl Answer {
 }
 
 impl Server {
-    /// Sends `body`, text as it is, to `path`, in which `{}` is the check's namespace.
+    /// Sends `body`, text as it is, to `path`, in which `{}` is the check's namespace. A path that does not begin with a
+    /// slash, `pods/web/status`, is of something in that namespace.
     pub(crate) async fn send(&self, method: Method, path: &str, kind: &str, body: Value) -> Answer {
         let body = match body {
             Value::Null => String::new(),
@@ -94,7 +109,14 @@ impl Server {
     }
 
     fn path(&self, path: &str) -> String {
-        path.replace("{}", &self.namespace)
+        let group = match path.split(['/', '?']).next() {
+            Some("") | None => return path.replace("{}", &self.namespace),
+            Some("deployments" | "replicasets") => "apis/apps/v1",
+            Some("jobs") => "apis/batch/v1",
+            Some("leases") => "apis/coordination.k8s.io/v1",
+            Some(_) => "api/v1",
+        };
+        format!("/{group}/namespaces/{}/{path}", self.namespace)
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::json::{int, items, put, text};
@@ -78,6 +78,9 @@ impl Machine {
             let Some(pod) = self.objects.get(&run.key).map(Arc::clone) else {
                 continue;
             };
+            if !text(&pod, "/spec/nodeName").is_empty() {
+                continue;
+            }
             match scheduler::place(&pod, &run.wants, &views) {
                 Ok(index) => {
                     let view = &mut views[index];
@@ -116,11 +119,28 @@ impl Machine {
         self.record(pod, "Warning", "FailedScheduling", message, "default-scheduler");
     }
 
+    /// Gives a pod the node that a client chose, be it there or not.
+    pub(super) fn assign(&mut self, uid: &str, node: &str) {
+        if self.objects.get(&Key::new(NODES, "", node)).is_some() {
+            return self.bind(uid, node);
+        }
+        let Some(key) = self.objects.key_of(uid).cloned() else {
+            return;
+        };
+        let Some(pod) = self.objects.get(&key) else { return };
+        let mut assigned = Value::clone(pod);
+        put(&mut assigned, "/spec/nodeName", node);
+        put_scheduled(&mut assigned, self.now);
+        self.objects.write(key, assigned);
+    }
+
     fn bind(&mut self, uid: &str, node: &str) {
         let now = self.now;
         let Some(run) = self.runs.get_mut(uid) else { return };
         run.node = Some(node.to_owned());
-        run.stage = Stage::Creating;
+        if self.simulated.contains(node) {
+            run.stage = Stage::Creating;
+        }
         run.bound = now;
         add(self.used.entry(node.to_owned()).or_default(), &run.wants, 1);
         let key = run.key.clone();
@@ -130,6 +150,10 @@ impl Machine {
         (run.deciding, run.plan) = plan(&pod, node);
         let mut bound = Value::clone(&pod);
         put(&mut bound, "/spec/nodeName", node);
+        let simulated = self.simulated.contains(node);
+        if !simulated {
+            put_scheduled(&mut bound, now);
+        }
         self.objects.write(key, bound);
         let message = format!(
             "Successfully assigned {}/{} to {node}",
@@ -137,6 +161,9 @@ impl Machine {
             text(&pod, "/metadata/name")
         );
         self.record(&pod, "Normal", "Scheduled", &message, "default-scheduler");
+        if !simulated {
+            return;
+        }
         if let Some(seconds) = int(&pod, "/spec/activeDeadlineSeconds") {
             self.timers.set(
                 now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now),
@@ -145,4 +172,10 @@ impl Machine {
         }
         self.enter(uid, Stage::Creating, Some(CREATING));
     }
+}
+
+/// Says of a pod that it has a node.
+fn put_scheduled(pod: &mut Value, now: Timestamp) {
+    let condition = pod_status::condition(pod, now, "PodScheduled", true, None);
+    put(pod, "/status/conditions", json!([condition]));
 }

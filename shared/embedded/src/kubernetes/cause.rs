@@ -11,6 +11,12 @@ pub(super) struct Cause {
 }
 
 impl Cause {
+    /// The same about the part at `place` of a larger object.
+    pub(super) fn under(mut self, place: &str) -> Cause {
+        self.field = format!("{place}.{}", self.field);
+        self
+    }
+
     pub(super) fn required(field: impl Into<String>, detail: &str) -> Cause {
         let message = if detail.is_empty() {
             "Required value".to_owned()

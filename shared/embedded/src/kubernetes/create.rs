@@ -11,10 +11,11 @@ use super::defaults;
 use super::json::{cut, items, put, stamp, text};
 use super::machine::Machine;
 use super::objects::Key;
-use super::registry::{CLUSTER_ROLES, NAMESPACES, PODS, RESOURCE_QUOTAS, Service};
+use super::registry::{CLUSTER_ROLES, JOBS, KindId, NAMESPACES, NODES, PODS, RESOURCE_QUOTAS, Service};
 use super::request::Call;
 use super::status::{Cause, Refusal, json_response};
 use super::validation;
+use super::workloads;
 use super::writer::APPLY;
 
 /// Longest beginning of a generated name.
@@ -48,13 +49,34 @@ impl Machine {
                 "resourceVersion should not be set on objects to be created",
             ));
         }
+        let stored = self.store(call, namespace.as_deref(), object)?;
+        Ok(json_response(StatusCode::CREATED, &view(&stored, call.shape)))
+    }
+
+    /// Makes an object as a controller does, which is admitted as anybody's.
+    pub(super) fn make_for_controller(
+        &mut self,
+        id: KindId,
+        namespace: &str,
+        object: Value,
+    ) -> Result<Arc<Value>, Refusal> {
+        let call = Call::of_controller(id, namespace);
+        let place = self.check_namespace(call.kind(), namespace, text(&object, "/metadata/name"))?;
+        self.store(&call, Some(&place), object)
+    }
+
+    /// Names, fills in, checks, admits and stores a new object.
+    fn store(&mut self, call: &Call<'_>, namespace: Option<&Value>, mut object: Value) -> Result<Arc<Value>, Refusal> {
         let name = self.name_for(call, &object)?;
         self.begin(call, &mut object, &name);
         self.prepare(call.id, &call.namespace, &mut object)?;
-        defaults::first_status(call.id, &mut object);
+        // A node comes with what it has to give.
+        if call.id != NODES {
+            defaults::first_status(call.id, &mut object);
+        }
         self.check_escalation(call, None, &object)?;
         validation::check(call.id, &object)?;
-        for warning in self.admit(call.id, namespace.as_deref(), &object)? {
+        for warning in self.admit(call.id, namespace, &object)? {
             call.warn(warning);
         }
         self.charge(call.id, &call.namespace, &object, !call.query.dry_run())?;
@@ -63,15 +85,14 @@ impl Machine {
             // It was charged for before.
             self.count_soon(&call.namespace);
             return Err(match there["metadata"]["deletionTimestamp"].is_null() {
-                true => Refusal::already_exists(kind, &name),
-                false => Refusal::still_exists(kind, &name),
+                true => Refusal::already_exists(call.kind(), &name),
+                false => Refusal::still_exists(call.kind(), &name),
             });
         }
-        let stored = match call.query.dry_run() {
+        Ok(match call.query.dry_run() {
             true => Arc::new(object),
             false => self.store_new(key, object),
-        };
-        Ok(json_response(StatusCode::CREATED, &view(&stored, call.shape)))
+        })
     }
 
     /// The name that a new object gets.
@@ -109,6 +130,11 @@ impl Machine {
         if call.kind().generation {
             put(object, "/metadata/generation", 1);
         }
+        match call.id {
+            JOBS => workloads::label_job(object),
+            NODES => self.begin_node(object),
+            _ => {}
+        }
         defaults::fill(call.id, object);
         if call.content_type != APPLY {
             self.writer(call).record(None, object);
@@ -123,6 +149,7 @@ impl Machine {
             PODS => self.adopt_pod(&key, &stored),
             CLUSTER_ROLES => self.gather_rules(),
             RESOURCE_QUOTAS => self.count(&key.namespace),
+            NODES => self.make_room(),
             _ => {}
         }
         if !items(&stored, "/metadata/ownerReferences").is_empty() {

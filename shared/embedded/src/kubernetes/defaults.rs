@@ -10,10 +10,11 @@ use super::limits;
 use super::network;
 use super::quantity::milli;
 use super::registry::{
-    KINDS, KindId, LIMIT_RANGES, NAMESPACES, NETWORK_POLICIES, PERSISTENT_VOLUME_CLAIMS, PODS, RESOURCE_QUOTAS,
-    SECRETS, SERVICES,
+    KINDS, KindId, LIMIT_RANGES, NAMESPACES, NETWORK_POLICIES, PERSISTENT_VOLUME_CLAIMS, PODS, REPLICA_SETS,
+    RESOURCE_QUOTAS, SECRETS, SERVICES,
 };
 use super::status::Refusal;
+use super::workloads;
 
 /// Fields of a pod's specification that would change what the simulated node does, and that it does not know.
 const POD_UNSIMULATED: &[&str] = &[
@@ -55,7 +56,7 @@ pub(super) fn fill(id: KindId, object: &mut Value) {
         LIMIT_RANGES => limits::fill(object),
         _ if access::is_rbac(&KINDS[id]) => access::fill(object),
         NETWORK_POLICIES => network::fill(object),
-        _ => {}
+        _ => workloads::fill(id, object),
     }
 }
 
@@ -76,6 +77,7 @@ pub(super) fn first_status(id: KindId, object: &mut Value) {
             put(object, "/status", json!({"phase": "Active"}));
         }
         SERVICES => put(object, "/status", json!({"loadBalancer": {}})),
+        REPLICA_SETS => put(object, "/status", json!({"replicas": 0})),
         PERSISTENT_VOLUME_CLAIMS => put(object, "/status", json!({"phase": "Pending"})),
         _ if KINDS[id].has_status() => put(object, "/status", json!({})),
         _ => {}
@@ -94,7 +96,7 @@ pub(super) fn check_simulated(id: KindId, object: &Value) -> Result<(), Refusal>
         )));
     }
     if id != PODS {
-        return Ok(());
+        return workloads::check_simulated(id, object);
     }
     let idle = |value: &Value| {
         value.is_null() || *value == false || *value == "" || value.as_array().is_some_and(Vec::is_empty)
@@ -158,13 +160,18 @@ fn pod(object: &mut Value) {
         put(object, "/spec/serviceAccountName", account.as_str());
         put(object, "/spec/serviceAccount", account);
     }
+    default(object, "/spec/enableServiceLinks", true);
+    template(object);
+}
+
+/// Fills in what the template of a pod leaves out too.
+pub(super) fn template(object: &mut Value) {
     for (field, value) in [
         ("restartPolicy", json!("Always")),
         ("dnsPolicy", json!("ClusterFirst")),
         ("schedulerName", json!("default-scheduler")),
         ("terminationGracePeriodSeconds", json!(30)),
         ("securityContext", json!({})),
-        ("enableServiceLinks", json!(true)),
     ] {
         default(object, &format!("/spec/{field}"), value);
     }

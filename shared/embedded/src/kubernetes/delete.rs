@@ -13,7 +13,8 @@ use super::json::{int, items, put, stamp, text};
 use super::machine::Machine;
 use super::objects::Key;
 use super::options;
-use super::registry::{NAMESPACES, PODS, Service};
+use super::pod_status;
+use super::registry::{JOBS, NAMESPACES, PODS, Service};
 use super::request::Call;
 use super::status::{Cause, Refusal, json_response, success};
 
@@ -78,7 +79,7 @@ impl Machine {
         if !options.dry_run.is_empty() {
             return Ok(self.preview(key, old, options));
         }
-        self.propagate(key, options.propagation());
+        self.propagate(key, options.propagation(key));
         Ok(self
             .retire(key, options.grace_period_seconds)
             .unwrap_or_else(|| (Arc::clone(old), true)))
@@ -90,7 +91,7 @@ impl Machine {
             return (Arc::new(self.terminating(old)), false);
         }
         let grace = grace_of(key, old, options.grace_period_seconds);
-        let marked = marked(old, options.propagation());
+        let marked = marked(old, options.propagation(key));
         let held = grace > 0 || !items(&marked, "/metadata/finalizers").is_empty();
         match held && text(old, "/metadata/deletionTimestamp").is_empty() {
             true => (Arc::new(self.leaving(&marked, grace)), false),
@@ -156,16 +157,37 @@ impl Machine {
             }
         };
         let key = Key::new(call.id, &call.namespace, &call.name);
+        if text(&body, "/metadata/name") != call.name {
+            return Err(Refusal::bad_request(
+                "name in URL does not match name in Eviction object",
+            ));
+        }
         if let Some(why) = unmet(&key, &options, &old) {
             return Err(Refusal::unmet(call.kind(), &call.name, &why));
         }
         if options.dry_run.is_empty() && !call.query.dry_run() {
+            self.mark_evicted(&key, &old);
             self.retire(&key, options.grace_period_seconds);
         }
         Ok(json_response(
             StatusCode::CREATED,
             &success(None, Some(StatusCode::CREATED.as_u16())),
         ))
+    }
+}
+
+impl Machine {
+    /// Says of a pod that it is about to be evicted.
+    fn mark_evicted(&mut self, key: &Key, pod: &Value) {
+        let why = Some(("EvictionByEvictionAPI", "Eviction API: evicting"));
+        let condition = pod_status::condition(pod, self.now, "DisruptionTarget", true, why);
+        let others = items(pod, "/status/conditions")
+            .iter()
+            .filter(|one| text(one, "/type") != "DisruptionTarget");
+        let conditions: Vec<Value> = others.cloned().chain([condition]).collect();
+        let mut marked = pod.clone();
+        put(&mut marked, "/status/conditions", conditions);
+        self.objects.write(key.clone(), marked);
     }
 }
 
@@ -212,8 +234,10 @@ impl DeleteOptions {
         (!known[..3].contains(&policy)).then(|| Cause::unsupported(field, policy, &known))
     }
 
-    fn propagation(&self) -> Propagation {
+    fn propagation(&self, key: &Key) -> Propagation {
         match (self.propagation_policy.as_deref(), self.orphan_dependents) {
+            // What a Job has made stays unless it is asked otherwise, as it always has.
+            (None, None) if key.id == JOBS => Propagation::Orphan,
             (Some("Foreground"), _) => Propagation::Foreground,
             (Some("Orphan"), _) | (_, Some(true)) => Propagation::Orphan,
             _ => Propagation::Background,

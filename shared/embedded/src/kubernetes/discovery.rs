@@ -128,8 +128,6 @@ fn rows(kind: &Kind) -> Vec<Value> {
             "update",
             "watch",
         ],
-        Service::Given => &["get", "list", "patch", "update", "watch"],
-        Service::Refused => &["get", "list", "watch"],
         Service::Review => &["create"],
     };
     let mut whole = json!({
@@ -150,6 +148,14 @@ fn rows(kind: &Kind) -> Vec<Value> {
         "token" => json!({
             "name": format!("{}/token", kind.plural), "singularName": "", "namespaced": kind.namespaced,
             "group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest", "verbs": ["create"],
+        }),
+        "scale" => json!({
+            "name": format!("{}/scale", kind.plural), "singularName": "", "namespaced": kind.namespaced,
+            "group": "autoscaling", "version": "v1", "kind": "Scale", "verbs": ["get", "patch", "update"],
+        }),
+        "binding" => json!({
+            "name": format!("{}/binding", kind.plural), "singularName": "", "namespaced": kind.namespaced,
+            "kind": "Binding", "verbs": ["create"],
         }),
         name => {
             let verbs: &[&str] = match name {

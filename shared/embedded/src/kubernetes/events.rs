@@ -1,4 +1,4 @@
-//! Events that the simulated scheduler and kubelet leave about pods, counted up when they repeat, gone after an hour.
+//! Events that the simulated scheduler, kubelets and controllers leave, counted up when they repeat, gone after an hour.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,12 +26,12 @@ pub(super) struct Recorder {
 }
 
 impl Machine {
-    /// Notes that something happened to a pod.
-    pub(super) fn record(&mut self, pod: &Value, kind: &str, reason: &str, message: &str, component: &str) {
+    /// Notes that something happened to an object.
+    pub(super) fn record(&mut self, object: &Value, kind: &str, reason: &str, message: &str, component: &str) {
         let (namespace, name, uid) = (
-            text(pod, "/metadata/namespace"),
-            text(pod, "/metadata/name"),
-            text(pod, "/metadata/uid"),
+            text(object, "/metadata/namespace"),
+            text(object, "/metadata/name"),
+            text(object, "/metadata/uid"),
         );
         let ending = self
             .objects
@@ -59,8 +59,9 @@ impl Machine {
                 "apiVersion": "v1",
                 "metadata": {"name": key.name, "namespace": namespace, "uid": self.ids.uid(), "creationTimestamp": now},
                 "involvedObject": {
-                    "kind": "Pod", "namespace": namespace, "name": name, "uid": uid, "apiVersion": "v1",
-                    "resourceVersion": text(pod, "/metadata/resourceVersion"),
+                    "kind": object["kind"], "namespace": namespace, "name": name, "uid": uid,
+                    "apiVersion": object["apiVersion"],
+                    "resourceVersion": text(object, "/metadata/resourceVersion"),
                 },
                 "reason": reason,
                 "message": message,

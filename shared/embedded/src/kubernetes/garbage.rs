@@ -75,6 +75,11 @@ impl Machine {
                 continue;
             }
             if left.len() == owners.len() {
+                // What an owner waits for waits for its own in turn.
+                let is_waited_for = left.iter().any(|uid| self.objects.by_uid(uid).is_some());
+                if is_waited_for && !self.objects.owned_by(text(&object, "/metadata/uid")).is_empty() {
+                    self.propagate(&key, Propagation::Foreground);
+                }
                 self.retire(&key, None);
                 continue;
             }

@@ -50,6 +50,14 @@ pub(super) fn uid_of(seed: &str) -> String {
     [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
 }
 
+/// A word of the alphabet of generated names that stands for a content, as ReplicaSets have it in their names.
+pub(super) fn hash_word(content: &str) -> String {
+    let hash = hash(content);
+    let number = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+    let letter = |byte: u8| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]);
+    format!("{number:010}").bytes().map(letter).collect()
+}
+
 /// A digest in the form that images have.
 pub(super) fn sha256(content: &str) -> String {
     format!("sha256:{}", hex::encode(hash(content)))

@@ -305,6 +305,11 @@ impl Machine {
 
     /// Lets the containers of a deleted pod end within its grace.
     pub(super) fn stop_pod(&mut self, uid: &str, pod: &Value, grace: i64) {
+        // Of a node that is played by a client, that client says when they have.
+        let node = self.runs.get(uid).and_then(|run| run.node.as_ref());
+        if !node.is_some_and(|node| self.simulated.contains(node)) {
+            return;
+        }
         self.record(pod, "Normal", "Killing", "Stopping container", "kubelet");
         let wait = ENDING.min(SignedDuration::from_secs(grace));
         self.timers.set(

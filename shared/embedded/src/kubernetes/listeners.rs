@@ -91,6 +91,7 @@ impl Machine {
                 self.enter(pod_uid, Stage::Serving, Some(RETRY));
             }
         }
+        self.control_soon();
     }
 
     /// An address of 127.64.0.0/10 that no pod had lately, with the pod's first port.

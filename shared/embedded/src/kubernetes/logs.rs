@@ -46,7 +46,10 @@ impl Machine {
             .runs
             .get(text(pod, "/metadata/uid"))
             .filter(|run| run.node.is_some() || run.stage.is_terminal());
-        let run = run.ok_or_else(|| Refusal::bad_request(format!("pod {name} does not have a host assigned")))?;
+        // A pod without a node has no log yet, which is no error.
+        let Some(run) = run else {
+            return Ok(status::text(StatusCode::NO_CONTENT, String::new()));
+        };
         let decides = containers.get(run.deciding) == Some(&container);
         let previous = call.query.flag("previous");
         let lines = written(run, decides, previous).ok_or_else(|| {

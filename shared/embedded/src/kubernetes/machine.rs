@@ -18,7 +18,7 @@ use super::registry::{CLUSTER_ROLES, EVENTS, KINDS, NODES, PODS, Service};
 use super::request::Call;
 use super::runs::Run;
 use super::status::Refusal;
-use super::timers::{Timer, Timers};
+use super::timers::{Timer, TimerId, Timers};
 use super::watch::Watch;
 
 /// Things done in one call of [`Machine::tick`]; what is left is due at once in the next.
@@ -75,6 +75,12 @@ pub struct Machine {
     pub(super) emptying: BTreeSet<String>,
     /// Namespaces of which something is gone that their quotas still count.
     pub(super) uncounted: BTreeSet<String>,
+    /// Whether controllers are about to look.
+    pub(super) controlling: bool,
+    /// When each controller's object is looked at again in any case.
+    pub(super) alarms: BTreeMap<Key, TimerId>,
+    /// The nodes whose kubelets are simulated. Others are left to whoever made them.
+    pub(super) simulated: BTreeSet<String>,
     /// Digest of the administrator's token.
     pub(super) token: [u8; 32],
     /// Signs the tokens of accounts, by a key that only whoever knows the administrator's token could know.
@@ -103,6 +109,9 @@ impl Machine {
             ending: BTreeMap::new(),
             emptying: BTreeSet::new(),
             uncounted: BTreeSet::new(),
+            controlling: false,
+            alarms: BTreeMap::new(),
+            simulated: config.nodes.iter().map(|shape| shape.name.clone()).collect(),
             token: ids::hash(&config.token),
             signer: Signer::new(&ids::hash(&format!("accounts of {}: {}", config.cluster, config.token))),
         };
@@ -122,8 +131,9 @@ impl Machine {
     /// Does what a request asks at the instant `now`, after everything that was due before it.
     pub fn handle(&mut self, now: Timestamp, request: Request<Bytes>) -> Outcome {
         self.tick(now);
-        self.answer(&request)
-            .unwrap_or_else(|refusal| Outcome::Answer(refusal.response()))
+        let outcome = self.answer(&request);
+        self.control_soon();
+        outcome.unwrap_or_else(|refusal| Outcome::Answer(refusal.response()))
     }
 
     /// Does everything that is due at `now`, each thing at its own time. Time never runs backwards.
@@ -140,7 +150,11 @@ impl Machine {
                 Timer::Furnish(name) => self.restore(&name),
                 Timer::Count(namespace) => self.count(&namespace),
                 Timer::Collect => self.collect(),
+                Timer::Control => self.control(),
+                Timer::Stir(key) => self.stir(&key),
+                Timer::Bereaved(node) => self.bury_pods(&node),
             }
+            self.control_soon();
         }
         self.now = self.now.max(now);
         self.sweep_events();
@@ -187,7 +201,9 @@ impl Machine {
             (Method::GET, "log", false) => self.logs(call).map(Outcome::Answer),
             (Method::POST, "eviction", false) => self.evict_pod(call).map(Outcome::Answer),
             (Method::POST, "token", false) => self.request_token(call).map(Outcome::Answer),
-            (_, "log" | "eviction" | "token", _) => Err(Refusal::method_not_allowed()),
+            (Method::POST, "binding", false) => self.bind_pod(call).map(Outcome::Answer),
+            (_, "log" | "eviction" | "token" | "binding", _) => Err(Refusal::method_not_allowed()),
+            (_, "scale", false) => self.scale(call).map(Outcome::Answer),
             (Method::POST, _, true) if KINDS[call.id].service == Service::Review => {
                 self.review(call).map(Outcome::Answer)
             }
@@ -213,6 +229,7 @@ impl Machine {
             PODS => self.forget_pod(text(&gone, "/metadata/uid")),
             EVENTS => self.forget_event(key),
             CLUSTER_ROLES => self.gather_rules(),
+            NODES => self.forget_node(&key.name),
             _ => {}
         }
         self.restore_soon(key);

@@ -9,6 +9,7 @@ mod admission;
 mod aggregated;
 mod apply;
 mod binding;
+mod bindings;
 mod canonical;
 mod cause;
 mod collections;
@@ -44,6 +45,7 @@ mod read;
 mod registry;
 mod request;
 mod runs;
+mod scale;
 mod scheduler;
 mod schema;
 mod security;
@@ -57,6 +59,7 @@ mod timers;
 mod update;
 mod validation;
 mod watch;
+mod workloads;
 mod writer;
 
 #[cfg(test)]

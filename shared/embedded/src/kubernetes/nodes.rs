@@ -1,12 +1,18 @@
-//! The simulated nodes.
+//! Nodes: the simulated ones, and what becomes of those that a client makes and plays.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::json::{items, members, stamp};
+use super::json::{cut, default, items, members, put, stamp, text};
+use super::machine::Machine;
+use super::objects::Key;
 use super::quantity::milli;
+use super::registry::NODES;
+use super::runs::{Run, release};
+use super::timers::Timer;
 
 /// Address of every node. Pods have addresses of their own.
 pub(super) const NODE_ADDRESS: &str = "127.0.0.1";
@@ -70,6 +76,121 @@ impl NodeShape {
             },
         })
     }
+}
+
+/// The taint that a node has as long as a condition has this status (kube-controller-manager's node life cycle).
+const TAINTS: &[(&str, &str, &str)] = &[
+    ("Ready", "False", "node.kubernetes.io/not-ready"),
+    ("Ready", "Unknown", "node.kubernetes.io/unreachable"),
+    ("MemoryPressure", "True", "node.kubernetes.io/memory-pressure"),
+    ("DiskPressure", "True", "node.kubernetes.io/disk-pressure"),
+    ("PIDPressure", "True", "node.kubernetes.io/pid-pressure"),
+    ("NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable"),
+];
+const CORDONED: &str = "node.kubernetes.io/unschedulable";
+/// From the end of a node to the end of its pods (kube-controller-manager's collector of pods).
+const BEREAVED: SignedDuration = SignedDuration::from_secs(40);
+
+impl Machine {
+    /// A new node takes nothing until somebody says that it is Ready.
+    pub(super) fn begin_node(&self, node: &mut Value) {
+        let taint = json!({"key": TAINTS[0].2, "effect": "NoSchedule"});
+        let mut taints = items(node, "/spec/taints").to_vec();
+        taints.push(taint);
+        put(node, "/spec/taints", taints);
+        let room = node["status"]["capacity"].clone();
+        if !room.is_null() {
+            default(node, "/status/allocatable", room);
+        }
+    }
+
+    /// Taints a changed node by its conditions and its cordon, and looks whether it has room for those that wait.
+    pub(super) fn mind_node(&mut self, name: &str) {
+        let key = Key::new(NODES, "", name);
+        let Some(node) = self.objects.get(&key).map(Arc::clone) else {
+            return;
+        };
+        let mut tainted = Value::clone(&node);
+        let wanted = taints(&node, self.now);
+        match wanted.is_empty() {
+            true => drop(cut(&mut tainted, "/spec/taints")),
+            false => put(&mut tainted, "/spec/taints", wanted),
+        }
+        if tainted != *node {
+            self.objects.write(key, tainted);
+        }
+        self.make_room();
+    }
+
+    /// Forgets a node whose object is gone. Its pods follow.
+    pub(super) fn forget_node(&mut self, name: &str) {
+        self.simulated.remove(name);
+        let at = self.now.saturating_add(BEREAVED).unwrap_or(self.now);
+        self.timers.set(at, Timer::Bereaved(name.to_owned()));
+    }
+
+    /// Deletes the pods of a node that is gone.
+    pub(super) fn bury_pods(&mut self, node: &str) {
+        if self.objects.get(&Key::new(NODES, "", node)).is_some() {
+            return;
+        }
+        let here = |run: &&Run| run.node.as_deref() == Some(node);
+        let keys: Vec<Key> = self.runs.values().filter(here).map(|run| run.key.clone()).collect();
+        for key in keys {
+            self.retire(&key, Some(0));
+        }
+    }
+
+    /// A pod on a node that a client plays is over as soon as that client says so.
+    pub(super) fn mind_pod(&mut self, pod: &Value) {
+        let over = matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
+        let Some(run) = self.runs.get_mut(text(pod, "/metadata/uid")).filter(|_| over) else {
+            return;
+        };
+        if run.node.as_ref().is_some_and(|node| !self.simulated.contains(node)) {
+            release(&mut self.used, run);
+            self.make_room();
+        }
+    }
+}
+
+/// The taints that a node is to have: those of others, and those of its conditions and its cordon.
+fn taints(node: &Value, now: Timestamp) -> Vec<Value> {
+    let known = items(node, "/spec/taints");
+    let conditions = items(node, "/status/conditions");
+    let is_cordoned = node["spec"]["unschedulable"] == true;
+    let said = |name: &str| {
+        conditions
+            .iter()
+            .find(|one| text(one, "/type") == name)
+            .map(|one| text(one, "/status"))
+    };
+    let mut wanted: Vec<&str> = TAINTS
+        .iter()
+        .filter(|(condition, status, _)| said(condition) == Some(*status))
+        .map(|(_, _, key)| *key)
+        .collect();
+    if said("Ready").is_none() {
+        wanted.push(TAINTS[0].2);
+    }
+    if is_cordoned {
+        wanted.push(CORDONED);
+    }
+    let is_own = |key: &str| key == CORDONED || TAINTS.iter().any(|(_, _, own)| *own == key);
+    let stays = |taint: &&Value| {
+        let key = text(taint, "/key");
+        text(taint, "/effect") != "NoSchedule" || !is_own(key) || wanted.contains(&key)
+    };
+    let mut taints: Vec<Value> = known.iter().filter(stays).cloned().collect();
+    for key in wanted {
+        if !taints
+            .iter()
+            .any(|taint| text(taint, "/key") == key && text(taint, "/effect") == "NoSchedule")
+        {
+            taints.push(json!({"key": key, "effect": "NoSchedule", "timeAdded": stamp(now)}));
+        }
+    }
+    taints
 }
 
 /// Amounts by resource, in thousandths; `pods` among them.

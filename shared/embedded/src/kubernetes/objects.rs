@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::json::{items, put, text};
-use super::registry::{KINDS, Kind, KindId};
+use super::registry::{DEPLOYMENTS, JOBS, KINDS, Kind, KindId, PODS, REPLICA_SETS};
+use super::workloads;
 
 /// Changes that are remembered for watches and for consistent pages; older ones are gone (410).
 const HISTORY_MAX: usize = 16_384;
@@ -55,6 +56,8 @@ pub(super) struct Objects {
     owned: BTreeMap<String, BTreeSet<Key>>,
     /// Uid → where the object is.
     places: BTreeMap<String, Key>,
+    /// What controllers have to look at again.
+    stirred: BTreeSet<Key>,
 }
 
 impl Objects {
@@ -68,6 +71,7 @@ impl Objects {
             forgotten: revision,
             owned: BTreeMap::new(),
             places: BTreeMap::new(),
+            stirred: BTreeSet::new(),
         }
     }
 
@@ -142,6 +146,7 @@ impl Objects {
                 .collect();
             left.into_iter().for_each(|owner| self.disown(&owner, &key));
         }
+        self.stir_controllers(&key, before.as_deref(), Some(&object));
         self.remember(Change {
             revision,
             key,
@@ -157,6 +162,7 @@ impl Objects {
         let revision = self.next_revision();
         self.places.remove(text(&before, "/metadata/uid"));
         owners(&before).for_each(|owner| self.disown(&owner, key));
+        self.stir_controllers(key, Some(&before), None);
         self.remember(Change {
             revision,
             key: key.clone(),
@@ -187,6 +193,47 @@ impl Objects {
         kinds
             .flat_map(|(id, _)| self.list(id, namespace).map(|(key, _)| key.clone()))
             .collect()
+    }
+
+    /// Whether a controller has something to look at.
+    pub(super) fn has_stirred(&self) -> bool {
+        !self.stirred.is_empty()
+    }
+
+    /// What controllers have to look at again.
+    pub(super) fn take_stirred(&mut self) -> BTreeSet<Key> {
+        std::mem::take(&mut self.stirred)
+    }
+
+    /// Has a controller look at an object.
+    pub(super) fn stir(&mut self, key: Key) {
+        self.stirred.insert(key);
+    }
+
+    /// Has those controllers look again that a change is about. What nobody controls may be somebody's from now on.
+    fn stir_controllers(&mut self, key: &Key, before: Option<&Value>, after: Option<&Value>) {
+        if matches!(key.id, DEPLOYMENTS | REPLICA_SETS | JOBS) && after.is_some() {
+            self.stir(key.clone());
+        }
+        if !matches!(key.id, PODS | REPLICA_SETS) {
+            return;
+        }
+        for uid in [before, after]
+            .into_iter()
+            .flatten()
+            .filter_map(workloads::controller_uid)
+        {
+            if let Some(controller) = self.places.get(uid) {
+                self.stirred.insert(controller.clone());
+            }
+        }
+        let Some(after) = after.filter(|_| key.id == PODS) else {
+            return;
+        };
+        let may_be_found = || self.list(REPLICA_SETS, &key.namespace).next().is_some();
+        if workloads::is_tracked(after) || (workloads::controller_uid(after).is_none() && may_be_found()) {
+            self.stir(key.clone());
+        }
     }
 
     fn next_revision(&mut self) -> u64 {

@@ -91,9 +91,14 @@ fn conditions(run: &Run, containers: &[Value], pod: &Value, now: Timestamp) -> V
         let message = "The node was low on resource: memory.".to_owned();
         rows.insert(0, ("DisruptionTarget", true, Some(("TerminationByKubelet", message))));
     }
-    rows.into_iter()
-        .map(|(name, holds, why)| condition(pod, now, name, holds, why.as_ref().map(|(r, m)| (*r, m.as_str()))))
-        .collect()
+    let own: Vec<&str> = rows.iter().map(|(name, ..)| *name).collect();
+    let others = items(pod, "/status/conditions")
+        .iter()
+        .filter(|one| !own.contains(&text(one, "/type")));
+    let rows = rows
+        .iter()
+        .map(|(name, holds, why)| condition(pod, now, name, *holds, why.as_ref().map(|(r, m)| (*r, m.as_str()))));
+    rows.chain(others.cloned()).collect()
 }
 
 /// One condition; its transition time moves only with its value.

@@ -25,10 +25,6 @@ pub(super) enum Names {
 pub(super) enum Service {
     /// Created, read, changed, watched and deleted.
     Full,
-    /// Lists are empty and nothing can be created, because the controller behind the kind is not simulated.
-    Refused,
-    /// Made by the simulation alone: can be read and changed.
-    Given,
     /// Only a question: POST is answered and nothing is stored.
     Review,
 }
@@ -118,9 +114,8 @@ const AUTHORIZATION: Kind = Kind {
 };
 const APPS: Kind = Kind {
     group: "apps",
-    service: Service::Refused,
     generation: true,
-    subresources: &["status"],
+    subresources: &["scale", "status"],
     ..PLAIN
 };
 const NETWORKING: Kind = Kind {
@@ -158,16 +153,16 @@ const ROWS: [Kind; 29] = [
     Kind { kind: "Event", plural: "events", short: &["ev"], fields: EVENT_FIELDS, creates_on_update: true, canonical: schema::<core::v1::Event>, ..PLAIN },
     Kind { kind: "LimitRange", plural: "limitranges", short: &["limits"], creates_on_update: true, canonical: schema::<core::v1::LimitRange>, ..PLAIN },
     Kind { kind: "Namespace", plural: "namespaces", short: &["ns"], namespaced: false, subresources: &["finalize", "status"], names: Names::Label, returns_deleted: true, fields: &["status.phase"], canonical: schema::<core::v1::Namespace>, ..PLAIN },
-    Kind { kind: "Node", plural: "nodes", short: &["no"], namespaced: false, subresources: STATUS, service: Service::Given, fields: &["spec.unschedulable"], canonical: schema::<core::v1::Node>, ..PLAIN },
+    Kind { kind: "Node", plural: "nodes", short: &["no"], namespaced: false, subresources: STATUS, fields: &["spec.unschedulable"], canonical: schema::<core::v1::Node>, ..PLAIN },
     Kind { kind: "PersistentVolumeClaim", plural: "persistentvolumeclaims", short: &["pvc"], subresources: STATUS, returns_deleted: true, canonical: schema::<core::v1::PersistentVolumeClaim>, ..PLAIN },
-    Kind { kind: "Pod", plural: "pods", short: &["po"], subresources: &["eviction", "log", "status"], generation: true, returns_deleted: true, fields: POD_FIELDS, canonical: schema::<core::v1::Pod>, ..PLAIN },
+    Kind { kind: "Pod", plural: "pods", short: &["po"], subresources: &["binding", "eviction", "log", "status"], generation: true, returns_deleted: true, fields: POD_FIELDS, canonical: schema::<core::v1::Pod>, ..PLAIN },
     Kind { kind: "ResourceQuota", plural: "resourcequotas", short: &["quota"], subresources: STATUS, returns_deleted: true, canonical: schema::<core::v1::ResourceQuota>, ..PLAIN },
     Kind { kind: "Secret", plural: "secrets", fields: &["type"], canonical: schema::<core::v1::Secret>, ..PLAIN },
     Kind { kind: "ServiceAccount", plural: "serviceaccounts", short: &["sa"], subresources: &["token"], unconditional: false, returns_deleted: true, canonical: schema::<core::v1::ServiceAccount>, ..PLAIN },
     Kind { kind: "Service", plural: "services", short: &["svc"], subresources: STATUS, names: Names::Label1035, returns_deleted: true, creates_on_update: true, canonical: schema::<core::v1::Service>, ..PLAIN },
     Kind { kind: "Deployment", plural: "deployments", short: &["deploy"], canonical: schema::<apps::v1::Deployment>, ..APPS },
     Kind { kind: "ReplicaSet", plural: "replicasets", short: &["rs"], canonical: schema::<apps::v1::ReplicaSet>, ..APPS },
-    Kind { group: "batch", kind: "Job", plural: "jobs", canonical: schema::<batch::v1::Job>, ..APPS },
+    Kind { group: "batch", kind: "Job", plural: "jobs", subresources: STATUS, canonical: schema::<batch::v1::Job>, ..APPS },
     Kind { group: "authentication.k8s.io", kind: "SelfSubjectReview", plural: "selfsubjectreviews", namespaced: false, service: Service::Review, canonical: schema::<authentication::v1::SelfSubjectReview>, ..PLAIN },
     Kind { group: "authentication.k8s.io", kind: "TokenReview", plural: "tokenreviews", namespaced: false, service: Service::Review, canonical: schema::<authentication::v1::TokenReview>, ..PLAIN },
     Kind { kind: "LocalSubjectAccessReview", plural: "localsubjectaccessreviews", namespaced: true, canonical: schema::<authorization::v1::LocalSubjectAccessReview>, ..AUTHORIZATION },
@@ -187,8 +182,11 @@ const ROWS: [Kind; 29] = [
 pub(super) const CLUSTER_ROLE_BINDINGS: KindId = row("clusterrolebindings");
 pub(super) const CLUSTER_ROLES: KindId = row("clusterroles");
 pub(super) const CONFIG_MAPS: KindId = row("configmaps");
+pub(super) const DEPLOYMENTS: KindId = row("deployments");
 pub(super) const EVENTS: KindId = row("events");
 pub(super) const LIMIT_RANGES: KindId = row("limitranges");
+pub(super) const JOBS: KindId = row("jobs");
+pub(super) const LEASES: KindId = row("leases");
 pub(super) const NAMESPACES: KindId = row("namespaces");
 pub(super) const NETWORK_POLICIES: KindId = row("networkpolicies");
 pub(super) const NODES: KindId = row("nodes");
@@ -197,6 +195,7 @@ pub(super) const PODS: KindId = row("pods");
 pub(super) const RESOURCE_QUOTAS: KindId = row("resourcequotas");
 pub(super) const ROLE_BINDINGS: KindId = row("rolebindings");
 pub(super) const ROLES: KindId = row("roles");
+pub(super) const REPLICA_SETS: KindId = row("replicasets");
 pub(super) const SECRETS: KindId = row("secrets");
 pub(super) const SERVICES: KindId = row("services");
 pub(super) const SERVICE_ACCOUNTS: KindId = row("serviceaccounts");

@@ -182,6 +182,25 @@ impl<'a> Call<'a> {
         Ok(call)
     }
 
+    /// A controller that makes an object.
+    pub(super) fn of_controller(id: KindId, namespace: &str) -> Call<'static> {
+        static NOTHING: Bytes = Bytes::new();
+        Call {
+            method: &Method::POST,
+            id,
+            namespace: namespace.to_owned(),
+            name: String::new(),
+            subresource: String::new(),
+            query: Query::default(),
+            body: &NOTHING,
+            agent: "kube-controller-manager".to_owned(),
+            content_type: String::new(),
+            shape: Shape::Whole,
+            warnings: RefCell::default(),
+            user: User::admin(),
+        }
+    }
+
     pub(super) fn kind(&self) -> &'static Kind {
         &KINDS[self.id]
     }

@@ -12,7 +12,7 @@ pub(super) fn place(pod: &Value, wants: &Amounts, nodes: &[NodeView]) -> Result<
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut best: Option<(i128, usize)> = None;
     for (index, view) in nodes.iter().enumerate() {
-        let against = obstacles(pod, wants, view);
+        let against = obstacles(pod, wants, view, &view.used);
         if against.is_empty() {
             let load = view.used.get("pods").copied().unwrap_or(0);
             best = best.filter(|(least, _)| *least <= load).or(Some((load, index)));
@@ -29,12 +29,36 @@ pub(super) fn place(pod: &Value, wants: &Amounts, nodes: &[NodeView]) -> Result<
         counted.sort();
         match nodes.len() {
             0 => "no nodes available to schedule pods".to_owned(),
-            all => format!("0/{all} nodes are available: {}.", counted.join(", ")),
+            all => {
+                let none = format!("0/{all} nodes are available");
+                format!(
+                    "{none}: {}. no new claims to deallocate, preemption: {none}: {}.",
+                    counted.join(", "),
+                    preemption(wants, pod, nodes)
+                )
+            }
         }
     })
 }
 
-fn obstacles(pod: &Value, wants: &Amounts, view: &NodeView) -> BTreeSet<String> {
+/// Why it would not help to end other pods: on some nodes it could not, on the others none is worth less.
+fn preemption(wants: &Amounts, pod: &Value, nodes: &[NodeView]) -> String {
+    let fits_alone = |view: &&NodeView| obstacles(pod, wants, view, &Amounts::new()).is_empty();
+    let without_victims = nodes.iter().filter(fits_alone).count();
+    let helpless = nodes.len() - without_victims;
+    let said = [
+        (without_victims, "No preemption victims found for incoming pod"),
+        (helpless, "Preemption is not helpful for scheduling"),
+    ];
+    let said = said
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, why)| format!("{count} {why}"));
+    said.collect::<Vec<_>>().join(", ")
+}
+
+/// What speaks against a node of which so much is used.
+fn obstacles(pod: &Value, wants: &Amounts, view: &NodeView, used: &Amounts) -> BTreeSet<String> {
     let one = |reason: &str| BTreeSet::from([reason.to_owned()]);
     let tolerations = items(pod, "/spec/tolerations");
     let cordon = serde_json::json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
@@ -56,7 +80,7 @@ fn obstacles(pod: &Value, wants: &Amounts, view: &NodeView) -> BTreeSet<String> 
         return one("node(s) didn't match Pod's node affinity/selector");
     }
     let short = |name: &str, amount: i128| {
-        let left = view.room.get(name).copied().unwrap_or(0) - view.used.get(name).copied().unwrap_or(0);
+        let left = view.room.get(name).copied().unwrap_or(0) - used.get(name).copied().unwrap_or(0);
         amount > 0 && amount > left
     };
     let lacking = wants.iter().filter(|(name, amount)| short(name, **amount));
@@ -113,6 +137,12 @@ mod tests {
         place(&pod, &wants(&pod), nodes)
     }
 
+    /// Why no node will do, without what other pods' end would change.
+    fn why(spec: Value, nodes: &[NodeView]) -> String {
+        let message = try_place(spec, nodes).unwrap_err();
+        message.split_once(" no new claims").unwrap().0.to_owned()
+    }
+
     #[test]
     fn the_emptier_node_is_chosen_and_of_equals_the_first() {
         let mut nodes = nodes();
@@ -122,7 +152,8 @@ mod tests {
         nodes[1].used.insert("pods".to_owned(), 1_000);
         assert_eq!(
             try_place(json!({}), &nodes).unwrap_err(),
-            "0/2 nodes are available: 2 Too many pods."
+            "0/2 nodes are available: 2 Too many pods. no new claims to deallocate, preemption: 0/2 nodes are available: 2 No \
+             preemption victims found for incoming pod."
         );
     }
 
@@ -131,14 +162,14 @@ mod tests {
         let asks = |requests: Value| json!({"containers": [{"resources": {"requests": requests}}]});
         assert_eq!(
             try_place(asks(json!({"memory": "2Gi"})), &nodes()).unwrap_err(),
-            "0/2 nodes are available: 2 Insufficient memory."
+            "0/2 nodes are available: 2 Insufficient memory. no new claims to deallocate, preemption: 0/2 nodes are available: 2 \
+             Preemption is not helpful for scheduling."
         );
         assert_eq!(
-            try_place(
+            why(
                 asks(json!({"memory": "2Gi", "cpu": "3", "nvidia.com/gpu": "1"})),
                 &nodes()
-            )
-            .unwrap_err(),
+            ),
             "0/2 nodes are available: 2 Insufficient cpu, 2 Insufficient memory, 2 Insufficient nvidia.com/gpu."
         );
         assert_eq!(
@@ -153,17 +184,16 @@ mod tests {
         nodes[0].node["spec"]["taints"] = json!([{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]);
         nodes[1].node["spec"]["unschedulable"] = json!(true);
         assert_eq!(
-            try_place(json!({}), &nodes).unwrap_err(),
+            why(json!({}), &nodes),
             "0/2 nodes are available: 1 node(s) had untolerated taint {gpu: yes}, 1 node(s) were unschedulable."
         );
         let bears = json!([{"key": "gpu", "operator": "Equal", "value": "yes"}]);
         assert_eq!(try_place(json!({"tolerations": bears}), &nodes), Ok(0));
         assert_eq!(
-            try_place(
+            why(
                 json!({"tolerations": [{"operator": "Exists"}], "nodeSelector": {"kubernetes.io/hostname": "c"}}),
                 &nodes
-            )
-            .unwrap_err(),
+            ),
             "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
         );
     }

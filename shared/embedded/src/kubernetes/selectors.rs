@@ -44,24 +44,39 @@ impl Selector {
 
     /// Reads a `metav1.LabelSelector`. One that cannot be read selects nothing.
     pub(super) fn of_labels(selector: &Value) -> Selector {
-        let equal = members(selector, "/matchLabels")
-            .map(|(key, value)| Requirement::In(key.clone(), vec![value.as_str().unwrap_or("").to_owned()]));
-        let expressions = items(selector, "/matchExpressions").iter().map(|expression| {
+        let nothing = Requirement::In(String::new(), Vec::new());
+        Selector::of(selector).unwrap_or_else(|| Selector {
+            labels: match selector {
+                Value::Null => Vec::new(),
+                _ => vec![nothing],
+            },
+            fields: Vec::new(),
+        })
+    }
+
+    /// Reads a `metav1.LabelSelector`; `None` when there is none, or a wrong one.
+    pub(super) fn of(selector: &Value) -> Option<Selector> {
+        selector.as_object()?;
+        let mut labels = Vec::new();
+        for (key, value) in members(selector, "/matchLabels") {
+            labels.push(Requirement::In(key.clone(), vec![value.as_str()?.to_owned()]));
+        }
+        for expression in items(selector, "/matchExpressions") {
             let key = text(expression, "/key").to_owned();
             let values = items(expression, "/values").iter().filter_map(Value::as_str);
             let values: Vec<String> = values.map(str::to_owned).collect();
-            match text(expression, "/operator") {
-                "In" => Requirement::In(key, values),
-                "NotIn" => Requirement::NotIn(key, values),
-                "Exists" => Requirement::Exists(key),
-                "DoesNotExist" => Requirement::Absent(key),
-                _ => Requirement::In(key, Vec::new()),
-            }
-        });
-        Selector {
-            labels: equal.chain(expressions).collect(),
-            fields: Vec::new(),
+            labels.push(match (text(expression, "/operator"), values.is_empty()) {
+                ("In", false) => Requirement::In(key, values),
+                ("NotIn", false) => Requirement::NotIn(key, values),
+                ("Exists", true) => Requirement::Exists(key),
+                ("DoesNotExist", true) => Requirement::Absent(key),
+                _ => return None,
+            });
         }
+        Some(Selector {
+            labels,
+            fields: Vec::new(),
+        })
     }
 
     /// Whether the object meets all requirements.
@@ -77,6 +92,21 @@ impl Selector {
     /// Whether everything is selected.
     pub(super) fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
+    }
+}
+
+impl std::fmt::Display for Selector {
+    /// The requirements on labels, as `labelSelector` takes them.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let part = |requirement: &Requirement| match requirement {
+            Requirement::Exists(key) => key.clone(),
+            Requirement::Absent(key) => format!("!{key}"),
+            Requirement::In(key, values) if values.len() == 1 => format!("{key}={}", values[0]),
+            Requirement::In(key, values) => format!("{key} in ({})", values.join(",")),
+            Requirement::NotIn(key, values) => format!("{key} notin ({})", values.join(",")),
+        };
+        let parts: Vec<String> = self.labels.iter().map(part).collect();
+        formatter.write_str(&parts.join(","))
     }
 }
 

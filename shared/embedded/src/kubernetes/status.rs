@@ -19,6 +19,11 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
+    /// What it says.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Refusal {
         Refusal {
             code,
@@ -152,6 +157,20 @@ impl Refusal {
         Refusal::about(StatusCode::FORBIDDEN, "Forbidden", kind, name, &message)
     }
 
+    /// As [`Refusal::conflict`], about a subresource.
+    pub(super) fn conflict_of(what: &str, name: &str, why: &str) -> Refusal {
+        let message = format!("Operation cannot be fulfilled on {what} {name:?}: {why}");
+        Refusal {
+            details: Some(json!({"name": name, "kind": what})),
+            ..Refusal::new(StatusCode::CONFLICT, "Conflict", message)
+        }
+    }
+
+    /// A wrong field where the real server has no better answer than an error of its own.
+    pub(super) fn unexplained(cause: &Cause) -> Refusal {
+        Refusal::internal(format!("{}: {}", cause.field, cause.message))
+    }
+
     /// A create in a namespace that is on its way out.
     pub(super) fn terminating(kind: &Kind, name: &str, namespace: &str) -> Refusal {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
@@ -168,10 +187,12 @@ impl Refusal {
 
     /// An object that breaks rules of its kind. `kind` is the name of the kind, not of the resource.
     pub(super) fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Refusal {
-        let sentences: Vec<String> = causes
-            .iter()
-            .map(|cause| format!("{}: {}", cause.field, cause.message))
-            .collect();
+        let mut sentences: Vec<String> = Vec::new();
+        for sentence in causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)) {
+            if !sentences.contains(&sentence) {
+                sentences.push(sentence);
+            }
+        }
         let sentences = match sentences.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),

@@ -63,7 +63,8 @@ pub(super) fn plan(pod: &Value, node: &str) -> (usize, Plan) {
 
 /// Whether a container runs `true`, once.
 fn finishes(pod: &Value, container: &Value) -> bool {
-    text(pod, "/spec/restartPolicy") == "Never" && container["command"] == serde_json::json!(["true"])
+    matches!(text(pod, "/spec/restartPolicy"), "Never" | "OnFailure")
+        && container["command"] == serde_json::json!(["true"])
 }
 
 fn switch(pod: &Value, container: &Value, node: &str) -> Option<Plan> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::objects::Key;
+
 /// Names one timer, and says when it is due.
 pub(super) type TimerId = (Timestamp, u64);
 
@@ -26,6 +28,12 @@ pub(super) enum Timer {
     Count(String),
     /// Delete what lost its owners.
     Collect,
+    /// Let controllers look at what has changed.
+    Control,
+    /// Have the controller of this object look at it again.
+    Stir(Key),
+    /// Delete the pods of the node of this name, which is gone.
+    Bereaved(String),
 }
 
 /// Timers in the order in which they are due; of two at once the one set first.

@@ -15,7 +15,7 @@ use super::machine::Machine;
 use super::managers;
 use super::namespaces::is_finalized;
 use super::objects::Key;
-use super::registry::{CLUSTER_ROLES, NAMESPACES, NODES, PODS, RESOURCE_QUOTAS};
+use super::registry::{CLUSTER_ROLES, DEPLOYMENTS, KindId, NAMESPACES, NODES, PODS, RESOURCE_QUOTAS};
 use super::request::Call;
 use super::status::{Cause, Refusal, json_response};
 use super::validation;
@@ -59,30 +59,24 @@ impl Machine {
         let old = self.existing(call)?;
         check_place(call, &mut new)?;
         check_identity(call, &old, &new)?;
+        for field in [
+            "uid",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+            "namespace",
+        ] {
+            keep(&old, &mut new, &format!("/metadata/{field}"));
+        }
         if call.subresource == "status" {
-            let mut changed = Value::clone(&old);
-            keep(&new, &mut changed, "/status");
-            keep(&new, &mut changed, "/metadata/managedFields");
-            new = changed;
+            keep_but_status(call.id, &old, &mut new);
         } else {
             if kind.has_status() {
                 keep(&old, &mut new, "/status");
             }
             if call.id == NAMESPACES {
                 keep(&old, &mut new, "/spec");
-            }
-            for field in [
-                "uid",
-                "creationTimestamp",
-                "deletionTimestamp",
-                "deletionGracePeriodSeconds",
-                "generation",
-                "namespace",
-            ] {
-                keep(&old, &mut new, &format!("/metadata/{field}"));
-            }
-            if call.id == PODS {
-                keep(&old, &mut new, "/spec/nodeName");
             }
             defaults::fill(call.id, &mut new);
             defaults::admit(call.id, &mut new);
@@ -111,8 +105,11 @@ impl Machine {
             true => Arc::new(new),
             false => self.settle(Key::new(call.id, &call.namespace, &call.name), new),
         };
+        if call.id == PODS && call.subresource == "status" {
+            self.mind_pod(&stored);
+        }
         match call.id {
-            NODES if !unchanged => self.make_room(),
+            NODES if !unchanged => self.mind_node(&call.name),
             CLUSTER_ROLES if !unchanged => self.gather_rules(),
             PODS | RESOURCE_QUOTAS if !unchanged => self.count_soon(&call.namespace),
             _ => {}
@@ -138,6 +135,28 @@ impl Machine {
             self.remove(&key);
         }
         stored
+    }
+}
+
+/// A status is written with the labels and annotations beside it, and without anything else. Labels that decide whose an
+/// object is stay as they are too.
+fn keep_but_status(id: KindId, old: &Value, new: &mut Value) {
+    let is_kept = |field: &&String| !matches!(field.as_str(), "metadata" | "status");
+    let members = [old, new].into_iter().filter_map(Value::as_object);
+    let fields: Vec<String> = members
+        .flat_map(|object| object.keys().filter(is_kept).cloned())
+        .collect();
+    for field in fields {
+        keep(old, new, &format!("/{field}"));
+    }
+    match id {
+        PODS => keep(old, new, "/metadata/ownerReferences"),
+        DEPLOYMENTS => keep(old, new, "/metadata/labels"),
+        _ => {}
+    }
+    let address = text(new, "/status/podIP").to_owned();
+    if id == PODS && !address.is_empty() && address != text(old, "/status/podIP") {
+        put(new, "/status/podIPs", serde_json::json!([{ "ip": address }]));
     }
 }
 

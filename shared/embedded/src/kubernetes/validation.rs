@@ -6,15 +6,17 @@ use serde_json::Value;
 
 use super::access;
 use super::data;
-use super::json::{int, items, members, text};
+use super::json::{int, items, keep, members, text};
 use super::limits;
 use super::metadata;
 use super::network;
 use super::quantity::milli;
 use super::registry::{
-    CONFIG_MAPS, KINDS, Kind, KindId, LIMIT_RANGES, NETWORK_POLICIES, Names, PODS, RESOURCE_QUOTAS, SECRETS, SERVICES,
+    CONFIG_MAPS, KINDS, Kind, KindId, LEASES, LIMIT_RANGES, NETWORK_POLICIES, Names, PODS, RESOURCE_QUOTAS, SECRETS,
+    SERVICES,
 };
 use super::status::{Cause, Refusal};
+use super::workloads;
 
 /// Checks a whole object that is about to be stored.
 pub(super) fn check(id: KindId, object: &Value) -> Result<(), Refusal> {
@@ -25,11 +27,12 @@ pub(super) fn check(id: KindId, object: &Value) -> Result<(), Refusal> {
         SERVICES => service(object, &mut causes),
         CONFIG_MAPS => data::config_map(object, &mut causes),
         SECRETS => data::secret(object, &mut causes),
+        LEASES => lease(object, &mut causes),
         LIMIT_RANGES => limits::limit_range(object, &mut causes),
         NETWORK_POLICIES => network::check(object, &mut causes),
         RESOURCE_QUOTAS => limits::resource_quota(object, &mut causes),
         _ if access::is_rbac(kind) => access::check(kind, object, &mut causes),
-        _ => {}
+        _ => workloads::check(id, object, &mut causes),
     }
     refuse(kind, object, &causes)
 }
@@ -54,9 +57,10 @@ pub(super) fn check_update(id: KindId, old: &Value, new: &Value) -> Result<(), R
             ));
         }
     }
-    if id == PODS && moved("/spec") {
-        causes.push(Cause::forbidden("spec", POD_UPDATE));
+    if id == PODS {
+        pod_update(old, new, &mut causes);
     }
+    workloads::check_update(id, old, new, &mut causes);
     if matches!(id, CONFIG_MAPS | SECRETS) {
         data::change(old, new, &mut causes);
     }
@@ -81,6 +85,38 @@ const POD_UPDATE: &str = "pod updates may not change fields other than `spec.con
                           `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
                           `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
+/// Of a pod's specification, images, the deadline and additional tolerations may change.
+fn pod_update(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
+    let seconds = |pod: &Value| int(pod, "/spec/activeDeadlineSeconds");
+    match (seconds(old), seconds(new)) {
+        (Some(_), None) => {
+            let detail = "must not update from a positive integer to nil value";
+            causes.push(Cause::invalid("spec.activeDeadlineSeconds", Value::Null, detail));
+        }
+        (Some(before), Some(after)) if after > before => {
+            let detail = "must be less than or equal to previous value";
+            causes.push(Cause::invalid("spec.activeDeadlineSeconds", after, detail));
+        }
+        _ => {}
+    }
+    if !causes.is_empty() {
+        return;
+    }
+    let mut allowed = old["spec"].clone();
+    keep(&new["spec"], &mut allowed, "/activeDeadlineSeconds");
+    let (known, wanted) = (items(old, "/spec/tolerations"), items(new, "/spec/tolerations"));
+    if known.iter().all(|one| wanted.contains(one)) {
+        keep(&new["spec"], &mut allowed, "/tolerations");
+    }
+    let containers = allowed["containers"].as_array_mut().into_iter().flatten();
+    for (container, changed) in containers.zip(items(new, "/spec/containers")) {
+        keep(changed, container, "/image");
+    }
+    if allowed != new["spec"] {
+        causes.push(Cause::forbidden("spec", POD_UPDATE));
+    }
+}
+
 fn refuse(kind: &Kind, object: &Value, causes: &[Cause]) -> Result<(), Refusal> {
     if causes.is_empty() {
         return Ok(());
@@ -93,7 +129,7 @@ fn refuse(kind: &Kind, object: &Value, causes: &[Cause]) -> Result<(), Refusal> 
     ))
 }
 
-fn pod(object: &Value, causes: &mut Vec<Cause>) {
+pub(super) fn pod(object: &Value, causes: &mut Vec<Cause>) {
     let policies = ["Always", "OnFailure", "Never"];
     let policy = text(object, "/spec/restartPolicy");
     if !policies.contains(&policy) {
@@ -205,6 +241,18 @@ fn service(object: &Value, causes: &mut Vec<Cause>) {
         }
         if ports.len() > 1 && text(port, "/name").is_empty() {
             causes.push(Cause::required(format!("spec.ports[{index}].name"), ""));
+        }
+    }
+}
+
+fn lease(object: &Value, causes: &mut Vec<Cause>) {
+    for field in ["leaseDurationSeconds", "leaseTransitions"] {
+        let (least, detail) = match field {
+            "leaseDurationSeconds" => (1, "must be greater than 0"),
+            _ => (0, "must be greater than or equal to 0"),
+        };
+        if let Some(number) = int(object, &format!("/spec/{field}")).filter(|number| *number < least) {
+            causes.push(Cause::invalid(format!("spec.{field}"), number, detail));
         }
     }
 }

@@ -45,7 +45,8 @@ pub(super) struct User {
 }
 
 impl User {
-    fn admin() -> User {
+    /// Who may do everything.
+    pub(super) fn admin() -> User {
         User {
             name: "admin".to_owned(),
             groups: vec![MASTERS.to_owned(), AUTHENTICATED.to_owned()],

@@ -10,6 +10,7 @@ mod nodes;
 mod pods;
 mod shell;
 mod updates;
+mod workloads;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
