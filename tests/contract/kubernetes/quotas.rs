@@ -264,7 +264,9 @@ async fn a_quota_with_scopes_counts_what_is_in_them(server: &Server) {
     .await;
     let modest = json!({ "requests": { "cpu": "1" } });
     create(server, &pod("best", &[json!({})])).await.done();
-    create(server, &pod("modest", &[modest.clone()])).await.done();
+    create(server, &pod("modest", std::slice::from_ref(&modest)))
+        .await
+        .done();
     let answer = create(server, &pod("better", &[json!({})])).await;
     assert!(answer.refusal().2.contains("exceeded quota: best,"), "{answer:?}");
     let mut ending = pod("ending", &[modest]);

@@ -21,7 +21,7 @@ async fn an_account_learns_what_it_may_do(server: &Server) {
     let ask = async |spec: Value| {
         let answer = post(
             &robot,
-            &format!("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
             &json!({ "spec": spec }),
         )
         .await;
@@ -56,7 +56,7 @@ async fn an_account_learns_what_it_may_do(server: &Server) {
     assert_eq!(ask(path("/metrics")).await["allowed"], false);
     let neither = post(
         &robot,
-        &format!("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
         &json!({ "spec": {} }),
     )
     .await;
@@ -66,12 +66,7 @@ async fn an_account_learns_what_it_may_do(server: &Server) {
     );
 
     let review = json!({ "spec": { "namespace": namespace } });
-    let answer = post(
-        &robot,
-        &format!("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"),
-        &review,
-    )
-    .await;
+    let answer = post(&robot, "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", &review).await;
     assert_eq!(answer.code, 201);
     let status = &answer.body["status"];
     assert_eq!(status["incomplete"], false);
@@ -92,7 +87,7 @@ async fn an_account_learns_what_it_may_do(server: &Server) {
     }));
     let without = post(
         &robot,
-        &format!("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"),
+        "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
         &json!({ "spec": {} }),
     )
     .await;
@@ -104,7 +99,7 @@ async fn an_administrator_learns_what_others_may_do(server: &Server) {
     let rules = json!([{ "apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get"] }]);
     grant(server, "looker", rules, "robot").await;
     let namespace = &server.namespace;
-    let path = format!("/apis/authorization.k8s.io/v1/subjectaccessreviews");
+    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
     let ask = |user: &str, groups: Value, subresource: &str| {
         json!({ "spec": {
             "user": user, "groups": groups,
@@ -115,19 +110,19 @@ async fn an_administrator_learns_what_others_may_do(server: &Server) {
     };
     let user = format!("system:serviceaccount:{namespace}:robot");
     becomes(201, async || {
-        let answer = post(&server.client, &path, &ask(&user, json!([]), "log")).await;
+        let answer = post(&server.client, path, &ask(&user, json!([]), "log")).await;
         let allowed = answer.body["status"]["allowed"] == true;
         if allowed { answer } else { Answer { code: 0, ..answer } }
     })
     .await;
-    let status = async |review: Value| post(&server.client, &path, &review).await.done()["status"].clone();
+    let status = async |review: Value| post(&server.client, path, &review).await.done()["status"].clone();
     assert_eq!(status(ask(&user, json!([]), "exec")).await, json!({ "allowed": false }));
     assert_eq!(status(ask("ann", json!([]), "log")).await["allowed"], false);
     assert_eq!(
         status(ask("ann", json!(["system:masters"]), "log")).await["allowed"],
         true
     );
-    let answer = post(&server.client, &path, &ask("", json!([]), "log")).await;
+    let answer = post(&server.client, path, &ask("", json!([]), "log")).await;
     assert_eq!(
         (answer.refusal().0, &answer.body["details"]["causes"][0]["field"]),
         (422, &json!("spec.user"))
