@@ -12,6 +12,7 @@ checks! {
     a_namespace_may_warn_and_keep_records_alone
     a_namespace_takes_no_label_that_is_no_level
     a_stricter_level_warns_of_pods_that_are_there
+    a_template_that_breaks_the_level_is_warned_of_and_kept
 }
 
 const RESTRICTED: &str = "allowPrivilegeEscalation != false (container \"c\" must set \
@@ -189,4 +190,23 @@ async fn a_stricter_level_warns_of_pods_that_are_there(server: &Server) {
         ]
     );
     assert_eq!(levels(server, &[("enforce", "baseline")]).await, [""; 0]);
+}
+
+async fn a_template_that_breaks_the_level_is_warned_of_and_kept(server: &Server) {
+    levels(server, &[("enforce", "baseline"), ("warn", "restricted")]).await;
+    let template = pod("", json!({ "restartPolicy": "Always" }));
+    let deployment = json!({ "metadata": { "name": "web" }, "spec": {
+        "replicas": 0,
+        "selector": { "matchLabels": { "app": "web" } },
+        "template": { "metadata": { "labels": { "app": "web" } }, "spec": template["spec"] },
+    } });
+    let path = format!("/apis/apps/v1/namespaces/{}/deployments", server.namespace);
+    let expected = format!("would violate PodSecurity \"restricted:latest\": {RESTRICTED}");
+    let tried = format!("{path}?dryRun=All");
+    eventually("the template is warned of", async || {
+        let answer = post(&server.client, &tried, &deployment).await;
+        (answer.code == 201 && answer.warnings == [expected.as_str()]).then_some(())
+    })
+    .await;
+    post(&server.client, &path, &deployment).await.done();
 }

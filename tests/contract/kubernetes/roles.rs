@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::accounts::client_of_account;
-use crate::server::Server;
-use crate::wire::{becomes, delete, get, merge, post, put};
+use crate::server::{Server, eventually};
+use crate::wire::{apply, becomes, delete, get, merge, post, put};
 
 checks! {
     an_account_may_do_nothing_but_look_around
@@ -13,6 +13,7 @@ checks! {
     verbs_and_subresources_are_granted_one_by_one
     names_of_objects_narrow_a_rule
     stars_stand_for_everything_of_their_place
+    whoever_may_only_change_does_not_create_by_it
 }
 
 pub(crate) const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
@@ -258,4 +259,39 @@ async fn stars_stand_for_everything_of_their_place(server: &Server) {
         404
     );
     assert_eq!(merge(&robot, &core(server, "pods/none"), &status).await.code, 403);
+}
+
+async fn whoever_may_only_change_does_not_create_by_it(server: &Server) {
+    let robot = client_of_account(server, "robot").await;
+    let rules = json!([
+        { "apiGroups": [""], "resources": ["configmaps"], "verbs": ["patch"] },
+        { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["update"] },
+    ]);
+    grant(server, "changer", rules, "robot").await;
+    let lease = format!(
+        "/apis/coordination.k8s.io/v1/namespaces/{}/leases/new",
+        server.namespace
+    );
+    let body = json!({ "metadata": { "name": "new" } });
+    let refused = eventually("creation is what is refused", async || {
+        let answer = put(&robot, &lease, &body).await;
+        answer.refusal().2.contains("cannot create resource").then_some(answer)
+    })
+    .await;
+    let user = format!("system:serviceaccount:{}:robot", server.namespace);
+    let expected = format!(
+        "leases.coordination.k8s.io \"new\" is forbidden: User \"{user}\" cannot create resource \"leases\" in API group \
+         \"coordination.k8s.io\" in the namespace \"{}\"",
+        server.namespace
+    );
+    assert_eq!(refused.refusal(), (403, "Forbidden", expected.as_str()));
+    let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "new" } });
+    let path = format!("{}?fieldManager=check", core(server, "configmaps/new"));
+    let answer = apply(&robot, &path, &map).await;
+    assert!(
+        answer.refusal().2.contains("cannot create resource \"configmaps\""),
+        "{answer:?}"
+    );
+    post(&server.client, &core(server, "configmaps"), &map).await.done();
+    apply(&robot, &path, &map).await.done();
 }

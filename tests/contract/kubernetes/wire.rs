@@ -55,6 +55,11 @@ pub(crate) async fn merge(client: &Client, path: &str, body: &Value) -> Answer {
     send(client, Method::PATCH, path, "application/merge-patch+json", body).await
 }
 
+/// Server-side apply.
+pub(crate) async fn apply(client: &Client, path: &str, body: &Value) -> Answer {
+    send(client, Method::PATCH, path, "application/apply-patch+yaml", body).await
+}
+
 pub(crate) async fn delete(client: &Client, path: &str) -> Answer {
     send(client, Method::DELETE, path, "", &Value::Null).await
 }
