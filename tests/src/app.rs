@@ -134,7 +134,7 @@ impl App {
     /// Winds the clock, or waits where others serve.
     ///
     /// # Panics
-    /// When it is more than [`WAIT_MAX`] that would be waited.
+    /// When it is more than `WAIT_MAX` that would be waited.
     pub async fn advance(&self, by: Duration) {
         if self.elsewhere {
             assert!(by <= WAIT_MAX, "nobody waits for {by:?}");

@@ -128,7 +128,7 @@ async fn an_administrator_learns_what_others_may_do(server: &Server) {
         (422, &json!("spec.user"))
     );
     // Whoever may not create the review learns nothing of others.
-    assert_eq!(post(&robot, &path, &ask("ann", json!([]), "log")).await.code, 403);
+    assert_eq!(post(&robot, path, &ask("ann", json!([]), "log")).await.code, 403);
     let local = format!("/apis/authorization.k8s.io/v1/namespaces/{namespace}/localsubjectaccessreviews");
     let mut review = ask(&user, json!([]), "log");
     assert_eq!(

@@ -5,7 +5,7 @@ use contract::in_time;
 use embedded::kubernetes::{Kubernetes, Settings};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
-use kube::api::{Api, DeleteParams, PostParams};
+use kube::api::{Api, PostParams};
 use kube::config::AuthInfo;
 use kube::{Client, Config};
 use serde_json::json;
@@ -127,7 +127,7 @@ pub(crate) fn on_real(check: impl AsyncFnOnce(&Server)) {
         check(&server).await;
         let namespaces: Api<Namespace> = Api::all(server.client.clone());
         namespaces
-            .delete(&server.namespace, &DeleteParams::background())
+            .delete(&server.namespace, &kube::api::DeleteParams::background())
             .await
             .ok();
     });
