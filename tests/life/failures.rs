@@ -71,7 +71,12 @@ fn endure(parts: [Part; 2]) {
 impl Amid {
     async fn start() -> Self {
         let parts = Parts::start().await;
-        let options = parts::options(&parts.cluster, &parts.dynamodb, &parts.proxy, "failures");
+        let options = parts::options(
+            parts.cluster.kubeconfig(),
+            &parts.dynamodb,
+            parts::address(&parts.proxy),
+            "failures",
+        );
         let app = App::start_on(options, Some(parts.cluster.administrator())).await;
         app.template("notebook", "layby/notebook:1").await;
         let callers = Callers::of(&app);

@@ -23,7 +23,7 @@ pub(crate) async fn installation_with(name: &str, change: impl FnOnce(&mut Optio
     let dynamodb = DYNAMODB.get_or_try_init(DynamoDb::start).await;
     let dynamodb = dynamodb.unwrap_or_else(|error| panic!("{error}"));
     let proxy = Proxy::start().await.unwrap_or_else(|error| panic!("{error}"));
-    let mut options = parts::options(cluster, dynamodb, &proxy, name);
+    let mut options = parts::options(cluster.kubeconfig(), dynamodb, parts::address(&proxy), name);
     change(&mut options);
     let app = App::start_on(options, Some(cluster.administrator())).await;
     (app, proxy)

@@ -4,9 +4,10 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
+use tests::parts::ProxyAddress;
 use tests::{Http, in_time};
 
-use crate::ground::{Installation, ProxyAddress, cluster, ground};
+use crate::ground::{Installation, cluster, ground};
 use crate::operator::{PROXY_TOKEN, infra, kubectl};
 use crate::policies::{End, Policies};
 
@@ -23,11 +24,11 @@ async fn proxy() -> ProxyAddress {
     ];
     tokio::task::block_in_place(|| kubectl(ground.node.kubernetes(), &ready));
     let address = only_pod("layby").await.status.unwrap().pod_ip.unwrap();
-    ProxyAddress {
-        api: format!("http://{address}:8001"),
-        public: format!("{address}:8000"),
-        token: PROXY_TOKEN.to_owned(),
-    }
+    (
+        format!("http://{address}:8001"),
+        format!("{address}:8000"),
+        PROXY_TOKEN.to_owned(),
+    )
 }
 
 /// The one pod of a namespace.
@@ -74,7 +75,7 @@ async fn the_proxy_of_the_manifests_leads_to_applications_and_shows_their_pages(
         let location = format!("http://{}", seen["location"].as_str().unwrap());
         let gone = Http::new(&location).get("/").await;
         assert_eq!((gone.status.as_u16(), gone.text()), (404, page("404.html")));
-        let refused = Http::new(&installation.proxy.api).get("/api/routes").await;
+        let refused = Http::new(&installation.proxy.0).get("/api/routes").await;
         assert_eq!(refused.status, 403, "{refused:?}");
         installation.app.stop().await;
     })

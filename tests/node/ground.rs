@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
-use local::{Options, RealParts};
 use real::{DynamoDb, Node, Proxy};
 use serde_json::{Value, json};
+use tests::parts::{self, ProxyAddress};
 use tests::{App, Http, Launched};
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
@@ -49,17 +49,6 @@ pub(crate) async fn cluster() -> Client {
     ground().await.node.kubernetes().client().await.unwrap()
 }
 
-/// Where a route proxy is.
-#[derive(Clone)]
-pub(crate) struct ProxyAddress {
-    /// URL of its API.
-    pub(crate) api: String,
-    /// Host and port for people.
-    pub(crate) public: String,
-    /// The token of its API.
-    pub(crate) token: String,
-}
-
 /// An installation of its own.
 pub(crate) struct Installation {
     pub(crate) app: App,
@@ -72,11 +61,7 @@ impl Installation {
     /// Starts one with a route proxy of its own. Installations need names of their own.
     pub(crate) async fn start(name: &str) -> Self {
         let own = Proxy::start().await.unwrap_or_else(|error| panic!("{error}"));
-        let proxy = ProxyAddress {
-            api: own.api().to_owned(),
-            public: own.url().strip_prefix("http://").unwrap().to_owned(),
-            token: own.token().to_owned(),
-        };
+        let proxy = parts::address(&own);
         let installation = Self::with_proxy(name, proxy).await;
         Self {
             _own: Some(own),
@@ -87,18 +72,8 @@ impl Installation {
     /// Starts one with this route proxy, which must be nobody else's.
     pub(crate) async fn with_proxy(name: &str, proxy: ProxyAddress) -> Self {
         let ground = ground().await;
-        let at = proxy.clone();
-        let mut options = Options::embedded();
+        let mut options = parts::options(&ground.kubeconfig, &ground.dynamodb, proxy.clone(), name);
         options.reap_every = REAP_EVERY;
-        options.real = RealParts {
-            kubeconfig: Some(ground.kubeconfig.clone()),
-            dynamodb_url: Some(ground.dynamodb.url().to_owned()),
-            proxy: Some((at.api, at.public, at.token)),
-            ..RealParts::default()
-        };
-        for variable in ["LAYBY_INSTALLATION", "LAYBY_TABLE"] {
-            options.variables.insert(variable.to_owned(), name.to_owned());
-        }
         let app = App::start(options).await;
         Self { app, proxy, _own: None }
     }
@@ -149,8 +124,8 @@ impl Installation {
     /// Whether the proxy has a route for the application.
     pub(crate) async fn has_route(&self, one: &Launched) -> bool {
         let path = format!("/api/routes/user/{}", one.id);
-        let asked = Http::new(&self.proxy.api).get(&path);
-        let answer = asked.key(&format!("token {}", self.proxy.token)).await;
+        let (api, _, token) = &self.proxy;
+        let answer = Http::new(api).get(&path).key(&format!("token {token}")).await;
         assert!([200, 404].contains(&answer.status.as_u16()), "{answer:?}");
         answer.status == 200
     }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use k8s_openapi::api::authorization::v1::SelfSubjectRulesReview;
 use kube::api::PostParams;
 use kube::config::Kubeconfig;
 use kube::{Api, Client, Config};
+use real::kubernetes::Kubectl;
 use real::{ControlPlane, Node};
 use serde_json::json;
 
@@ -48,21 +48,8 @@ pub(crate) fn prepare(node: &Node) -> PathBuf {
     );
     let template = "-o=go-template={{.data.token | base64decode}}";
     let token = kubectl(control, &["-n", "layby", "get", "secret", "layby-token", template]);
-    let cluster = json!({
-        "server": control.url(),
-        "certificate-authority": control.folder().join("certificates/apiserver.crt"),
-    });
-    let kubeconfig = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{ "name": "home", "cluster": cluster }],
-        "users": [{ "name": "layby", "user": { "token": token.printed } }],
-        "contexts": [{ "name": "home", "context": { "cluster": "home", "user": "layby" } }],
-        "current-context": "home",
-    });
-    let file = control.folder().join("layby.kubeconfig");
-    std::fs::write(&file, kubeconfig.to_string()).unwrap();
-    file
+    let kubeconfig = control.kubeconfig_for("layby.kubeconfig", &token.printed);
+    kubeconfig.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The folder of the manifests.
@@ -70,26 +57,9 @@ pub(crate) fn infra() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/cluster")
 }
 
-/// What a command came to.
-pub(crate) struct Ran {
-    pub(crate) printed: String,
-    said: String,
-}
-
 /// Runs kubectl as the administrator.
-pub(crate) fn kubectl(control: &ControlPlane, arguments: &[&str]) -> Ran {
-    let (_, programs) = real::kubernetes::install().unwrap_or_else(|error| panic!("{error}"));
-    let ran = Command::new(programs.join("kubectl"))
-        .arg(format!("--kubeconfig={}", control.kubeconfig().display()))
-        .arg(format!("--cache-dir={}", control.folder().join("kubectl").display()))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (printed, said) = (text(&ran.stdout), text(&ran.stderr));
-    assert!(ran.status.success(), "kubectl {arguments:?}: {printed}{said}");
-    Ran { printed, said }
+pub(crate) fn kubectl(control: &ControlPlane, arguments: &[&str]) -> Kubectl {
+    control.kubectl(arguments).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[tokio::test]

@@ -4,12 +4,10 @@ mod kubelet;
 mod logs;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use embedded::kubernetes::NodeShape;
 use local::{Options, RealParts};
 use real::{ControlPlane, DynamoDb, Proxy};
-use serde_json::json;
 
 pub use kubelet::Kubelets;
 
@@ -59,16 +57,25 @@ impl Cluster {
     }
 }
 
-/// What an installation is started with that runs on these parts alone.
+/// Where a route proxy is: the URL of its API, its host and port for people, and its API's token.
+pub type ProxyAddress = (String, String, String);
+
+/// The address of a proxy that runs beside the cluster.
+pub fn address(proxy: &Proxy) -> ProxyAddress {
+    let public = proxy.url().strip_prefix("http://").unwrap_or_default().to_owned();
+    (proxy.api().to_owned(), public, proxy.token().to_owned())
+}
+
+/// What an installation is started with that runs on these parts alone: a cluster by the kubeconfig of layby's account,
+/// a database and a proxy.
 ///
 /// Installations on the same cluster and database need names of their own, and each needs a proxy of its own.
-pub fn options(cluster: &Cluster, dynamodb: &DynamoDb, proxy: &Proxy, name: &str) -> Options {
+pub fn options(kubeconfig: &Path, dynamodb: &DynamoDb, proxy: ProxyAddress, name: &str) -> Options {
     let mut options = Options::embedded();
-    let public = proxy.url().strip_prefix("http://").unwrap_or_default().to_owned();
     options.real = RealParts {
-        kubeconfig: Some(cluster.kubeconfig().to_owned()),
+        kubeconfig: Some(kubeconfig.to_owned()),
         dynamodb_url: Some(dynamodb.url().to_owned()),
-        proxy: Some((proxy.api().to_owned(), public, proxy.token().to_owned())),
+        proxy: Some(proxy),
         ..RealParts::default()
     };
     for variable in ["LAYBY_INSTALLATION", "LAYBY_TABLE"] {
@@ -79,42 +86,12 @@ pub fn options(cluster: &Cluster, dynamodb: &DynamoDb, proxy: &Proxy, name: &str
 
 /// Makes layby's account as an operator does, and gives a kubeconfig with a token of it.
 fn account(control: &ControlPlane) -> PathBuf {
+    let kubectl = |arguments: &[&str]| control.kubectl(arguments).unwrap_or_else(|error| panic!("{error}"));
     let infra = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/cluster");
     for file in INFRA {
-        kubectl(control, &["apply", "--filename", &infra.join(file).to_string_lossy()]);
+        kubectl(&["apply", "--filename", &infra.join(file).to_string_lossy()]);
     }
-    let token = kubectl(
-        control,
-        &["--namespace=layby", "create", "token", "layby", "--duration=24h"],
-    );
-    let cluster = json!({
-        "server": control.url(),
-        "certificate-authority": control.folder().join("certificates/apiserver.crt"),
-    });
-    let kubeconfig = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{ "name": "real", "cluster": cluster }],
-        "users": [{ "name": "layby", "user": { "token": token.trim() } }],
-        "contexts": [{ "name": "real", "context": { "cluster": "real", "user": "layby" } }],
-        "current-context": "real",
-    });
-    let file = control.folder().join("layby.kubeconfig");
-    std::fs::write(&file, kubeconfig.to_string()).unwrap();
-    file
-}
-
-/// Runs kubectl as the administrator, and gives what it printed.
-fn kubectl(control: &ControlPlane, arguments: &[&str]) -> String {
-    let (_, programs) = real::kubernetes::install().unwrap_or_else(|error| panic!("{error}"));
-    let ran = Command::new(programs.join("kubectl"))
-        .arg("--kubeconfig")
-        .arg(control.kubeconfig())
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "kubectl {arguments:?}: {said}");
-    String::from_utf8_lossy(&ran.stdout).into_owned()
+    let token = kubectl(&["--namespace=layby", "create", "token", "layby", "--duration=24h"]);
+    let kubeconfig = control.kubeconfig_for("layby.kubeconfig", token.printed.trim());
+    kubeconfig.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
@@ -65,6 +66,14 @@ pub fn install() -> Result<(PathBuf, PathBuf), Error> {
 /// When Go is missing or the build fails.
 pub fn install_kwok() -> Result<PathBuf, Error> {
     Ok(KWOK.folder()?.join("kwok"))
+}
+
+/// What kubectl came to.
+pub struct Kubectl {
+    /// What it printed.
+    pub printed: String,
+    /// What it said besides, such as warnings.
+    pub said: String,
 }
 
 /// A running control plane.
@@ -180,6 +189,41 @@ impl ControlPlane {
     /// The administrator's kubeconfig.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// Writes a kubeconfig of this name beside the administrator's, for whoever holds `token`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn kubeconfig_for(&self, name: &str, token: &str) -> Result<PathBuf, Error> {
+        let kubeconfig = kubeconfig_of(&self.url, self.folder(), token);
+        self.scratch.write(name, &kubeconfig.to_string())
+    }
+
+    /// Runs kubectl as the administrator.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<Kubectl, Error> {
+        let (_, programs) = install()?;
+        let failed = |output: String| Error::Install {
+            command: format!("kubectl {}", arguments.join(" ")),
+            folder: self.folder().to_owned(),
+            output,
+        };
+        let ran = Command::new(programs.join("kubectl"))
+            .arg(format!("--kubeconfig={}", self.kubeconfig.display()))
+            .arg(format!("--cache-dir={}", self.folder().join("kubectl").display()))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| failed(error.to_string()))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (printed, said) = (text(&ran.stdout), text(&ran.stderr));
+        if ran.status.success() {
+            return Ok(Kubectl { printed, said });
+        }
+        Err(failed(printed + &said))
     }
 
     /// Where its files and logs are.
