@@ -38,5 +38,6 @@ mod requests;
 mod reviews;
 mod roles;
 mod rollouts;
+mod services;
 mod strategic;
 mod watches;

@@ -70,6 +70,7 @@ impl Machine {
         let name = self.name_for(call, &object)?;
         self.begin(call, &mut object, &name);
         self.prepare(call.id, &call.namespace, &mut object)?;
+        self.give_address(call.id, None, &mut object, call.query.dry_run())?;
         // A node comes with what it has to give.
         if call.id != NODES {
             defaults::first_status(call.id, &mut object);
@@ -143,6 +144,7 @@ impl Machine {
     }
 
     fn store_new(&mut self, key: Key, object: Value) -> Arc<Value> {
+        self.exchange_address(key.id, None, Some(&object));
         let stored = self.objects.write(key.clone(), object);
         match key.id {
             NAMESPACES => self.furnish(&key.name),

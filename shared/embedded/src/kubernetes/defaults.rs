@@ -13,6 +13,7 @@ use super::registry::{
     KINDS, KindId, LIMIT_RANGES, NAMESPACES, NETWORK_POLICIES, PERSISTENT_VOLUME_CLAIMS, PODS, REPLICA_SETS,
     RESOURCE_QUOTAS, SECRETS, SERVICES,
 };
+use super::services;
 use super::status::Refusal;
 use super::workloads;
 
@@ -47,7 +48,7 @@ pub(super) fn fill(id: KindId, object: &mut Value) {
     match id {
         PODS => pod(object),
         SECRETS => secret(object),
-        SERVICES => service(object),
+        SERVICES => services::fill(object),
         NAMESPACES => {
             let name = text(object, "/metadata/name").to_owned();
             default(object, "/metadata/labels", json!({}));
@@ -89,7 +90,7 @@ pub(super) fn check_simulated(id: KindId, object: &Value) -> Result<(), Refusal>
     if id == RESOURCE_QUOTAS {
         limits::check_simulated(object)?;
     }
-    if id == SERVICES && !matches!(text(object, "/spec/type"), "" | "ClusterIP" | "ExternalName") {
+    if id == SERVICES && matches!(text(object, "/spec/type"), "NodePort" | "LoadBalancer") {
         return Err(Refusal::not_simulated(&format!(
             "a service of type {}",
             text(object, "/spec/type")
@@ -132,22 +133,16 @@ pub(super) fn check_simulated(id: KindId, object: &Value) -> Result<(), Refusal>
 
 /// What admission gives an object. No manager owns it.
 pub(super) fn admit(id: KindId, object: &mut Value) {
-    match id {
-        PODS => {
-            if text(object, "/spec/serviceAccountName").is_empty() {
-                put(object, "/spec/serviceAccountName", "default");
-                put(object, "/spec/serviceAccount", "default");
-            }
-            default(object, "/spec/priority", 0);
-            default(object, "/spec/preemptionPolicy", "PreemptLowerPriority");
-            tolerations(object);
-        }
-        SERVICES if text(object, "/spec/type") == "ClusterIP" => {
-            default(object, "/spec/ipFamilies", json!(["IPv4"]));
-            default(object, "/spec/ipFamilyPolicy", "SingleStack");
-        }
-        _ => {}
+    if id != PODS {
+        return;
     }
+    if text(object, "/spec/serviceAccountName").is_empty() {
+        put(object, "/spec/serviceAccountName", "default");
+        put(object, "/spec/serviceAccount", "default");
+    }
+    default(object, "/spec/priority", 0);
+    default(object, "/spec/preemptionPolicy", "PreemptLowerPriority");
+    tolerations(object);
 }
 
 fn pod(object: &mut Value) {
@@ -290,18 +285,5 @@ fn secret(object: &mut Value) {
     for (name, value) in plain {
         default(object, "/data", json!({}));
         object["data"][name] = STANDARD.encode(value.as_str().unwrap_or("")).into();
-    }
-}
-
-fn service(object: &mut Value) {
-    default(object, "/spec/type", "ClusterIP");
-    default(object, "/spec/sessionAffinity", "None");
-    if text(object, "/spec/type") == "ClusterIP" {
-        default(object, "/spec/internalTrafficPolicy", "Cluster");
-    }
-    for port in items_mut(object, "/spec/ports") {
-        default(port, "/protocol", "TCP");
-        let number = port["port"].clone();
-        default(port, "/targetPort", number);
     }
 }

@@ -17,6 +17,7 @@ use super::objects::{Key, Objects};
 use super::registry::{CLUSTER_ROLES, EVENTS, KINDS, NODES, PODS, Service};
 use super::request::Call;
 use super::runs::Run;
+use super::services::Addresses;
 use super::status::Refusal;
 use super::timers::{Timer, TimerId, Timers};
 use super::watch::Watch;
@@ -55,6 +56,8 @@ pub struct Machine {
     pub(super) objects: Objects,
     pub(super) ids: Ids,
     pub(super) timers: Timers,
+    /// Those of services.
+    pub(super) addresses: Addresses,
     /// Pods by uid.
     pub(super) runs: BTreeMap<String, Run>,
     /// Uids of the pods that no node has been looked for yet, oldest first.
@@ -97,6 +100,7 @@ impl Machine {
             objects: Objects::new(revision),
             ids: Ids::new(format!("{}/{}", config.cluster, config.started)),
             timers: Timers::default(),
+            addresses: Addresses::default(),
             runs: BTreeMap::new(),
             waiting: Vec::new(),
             unschedulable: Vec::new(),
@@ -225,6 +229,7 @@ impl Machine {
     /// Removes an object, and all that hangs on its being there.
     pub(super) fn remove(&mut self, key: &Key) -> Option<std::sync::Arc<Value>> {
         let gone = self.objects.remove(key)?;
+        self.exchange_address(key.id, Some(&gone), None);
         match key.id {
             PODS => self.forget_pod(text(&gone, "/metadata/uid")),
             EVENTS => self.forget_event(key),

@@ -50,6 +50,7 @@ mod scheduler;
 mod schema;
 mod security;
 mod selectors;
+mod services;
 mod shell;
 mod status;
 mod strategic;

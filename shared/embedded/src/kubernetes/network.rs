@@ -92,7 +92,7 @@ fn port(port: &Value, at: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-fn port_name_problems(name: &str) -> Vec<String> {
+pub(super) fn port_name_problems(name: &str) -> Vec<String> {
     let fits = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
     [
         (name.len() > PORT_NAME_MAX, "must be no more than 15 characters"),

@@ -80,6 +80,7 @@ impl Machine {
             }
             defaults::fill(call.id, &mut new);
             defaults::admit(call.id, &mut new);
+            self.give_address(call.id, Some(&old), &mut new, call.query.dry_run())?;
             self.check_escalation(call, Some(&old), &new)?;
             validation::check(call.id, &new)?;
             validation::check_update(call.id, &old, &new)?;
@@ -103,7 +104,10 @@ impl Machine {
         let unchanged = *old == new;
         let stored = match unchanged || call.query.dry_run() {
             true => Arc::new(new),
-            false => self.settle(Key::new(call.id, &call.namespace, &call.name), new),
+            false => {
+                self.exchange_address(call.id, Some(&old), Some(&new));
+                self.settle(Key::new(call.id, &call.namespace, &call.name), new)
+            }
         };
         if call.id == PODS && call.subresource == "status" {
             self.mind_pod(&stored);

@@ -15,6 +15,7 @@ use super::registry::{
     CONFIG_MAPS, KINDS, Kind, KindId, LEASES, LIMIT_RANGES, NETWORK_POLICIES, Names, PODS, RESOURCE_QUOTAS, SECRETS,
     SERVICES,
 };
+use super::services;
 use super::status::{Cause, Refusal};
 use super::workloads;
 
@@ -24,7 +25,7 @@ pub(super) fn check(id: KindId, object: &Value) -> Result<(), Refusal> {
     let mut causes = metadata::problems(kind, object);
     match id {
         PODS => pod(object, &mut causes),
-        SERVICES => service(object, &mut causes),
+        SERVICES => services::check(object, &mut causes),
         CONFIG_MAPS => data::config_map(object, &mut causes),
         SECRETS => data::secret(object, &mut causes),
         LEASES => lease(object, &mut causes),
@@ -64,12 +65,8 @@ pub(super) fn check_update(id: KindId, old: &Value, new: &Value) -> Result<(), R
     if matches!(id, CONFIG_MAPS | SECRETS) {
         data::change(old, new, &mut causes);
     }
-    if id == SERVICES && moved("/spec/clusterIP") {
-        causes.push(Cause::invalid(
-            "spec.clusterIPs[0]",
-            text(new, "/spec/clusterIP"),
-            "may not change once set",
-        ));
+    if id == SERVICES {
+        services::check_update(old, new, &mut causes);
     }
     if id == RESOURCE_QUOTAS && moved("/spec/scopes") {
         let scopes = new["spec"]["scopes"].clone();
@@ -223,24 +220,6 @@ fn resources(container: &Value, at: &str, causes: &mut Vec<Cause>) {
         if let Some(limit) = limit.filter(|limit| milli(request).ok() > milli(limit).ok()) {
             let detail = format!("must be less than or equal to {name} limit of {limit}");
             causes.push(Cause::invalid(format!("{at}.resources.requests"), request, &detail));
-        }
-    }
-}
-
-fn service(object: &Value, causes: &mut Vec<Cause>) {
-    let ports = items(object, "/spec/ports");
-    let headless = text(object, "/spec/clusterIP") == "None";
-    if ports.is_empty() && !headless && text(object, "/spec/type") != "ExternalName" {
-        causes.push(Cause::required("spec.ports", ""));
-    }
-    for (index, port) in ports.iter().enumerate() {
-        let number = int(port, "/port").unwrap_or(0);
-        if !(1..=65_535).contains(&number) {
-            let detail = "must be between 1 and 65535, inclusive";
-            causes.push(Cause::invalid(format!("spec.ports[{index}].port"), number, detail));
-        }
-        if ports.len() > 1 && text(port, "/name").is_empty() {
-            causes.push(Cause::required(format!("spec.ports[{index}].name"), ""));
         }
     }
 }
