@@ -130,7 +130,8 @@ impl Objects {
         let (head, body) = self.0.send(request).await?.into_parts();
         let bytes = body.collect().await?.to_bytes();
         match head.status.as_u16() {
-            200 => {
+            // 204 is what the API server itself says of a pod that no node has yet.
+            200 | 204 => {
                 let is_cut = head.extensions.get::<Cut>().is_some();
                 Ok(Log::End { bytes, is_cut })
             }
