@@ -73,6 +73,13 @@ impl Requests {
         Self::new(count("store_calls"), count("cluster_calls"), count("proxy_calls"))
     }
 
+    /// Of all requests and runs in these log lines together.
+    #[cfg(feature = "real")]
+    pub(crate) fn of_lines(lines: &[Value]) -> Self {
+        let sum = |name: &str| lines.iter().filter_map(|line| line[name].as_u64()).sum();
+        Self::new(sum("store_calls"), sum("cluster_calls"), sum("proxy_calls"))
+    }
+
     fn within(self, most: Self) -> bool {
         self.store <= most.store && self.cluster <= most.cluster && self.proxy <= most.proxy
     }
@@ -292,7 +299,7 @@ async fn settle(app: &App) {
 }
 
 /// Does `work` and tells the most memory that this process had meanwhile.
-async fn while_watching_memory<T>(work: impl Future<Output = T>) -> (T, u64) {
+pub(crate) async fn while_watching_memory<T>(work: impl Future<Output = T>) -> (T, u64) {
     let mut peak = resident();
     let mut work = Box::pin(work);
     loop {

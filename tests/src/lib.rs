@@ -17,6 +17,8 @@ mod outages;
 pub mod parts;
 pub mod process;
 mod registry;
+#[cfg(feature = "real")]
+pub mod scale;
 pub mod scenario;
 
 pub use app::App;
