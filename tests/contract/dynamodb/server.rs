@@ -154,7 +154,7 @@ pub(crate) fn on_real(check: impl AsyncFnOnce(&Table)) {
     static REAL: tokio::sync::OnceCell<real::DynamoDb> = tokio::sync::OnceCell::const_new();
     static TABLES: AtomicUsize = AtomicUsize::new(0);
     in_time(async {
-        let started = REAL.get_or_try_init(real::DynamoDb::start).await;
+        let started = REAL.get_or_try_init(real::DynamoDb::in_memory).await;
         let real = started.unwrap_or_else(|error| panic!("{error}"));
         let name = format!("layby-{}", TABLES.fetch_add(1, Ordering::Relaxed));
         let table = Table::new(real.url(), &name).await;
