@@ -80,7 +80,10 @@ fn stored(item: &HashMap<String, AttributeValue>) -> Option<(String, Stored)> {
 
 /// A client of the installation's table that knows nothing of its rows.
 pub(super) fn dynamodb(app: &App) -> Client {
-    let net = Net::new(net::Settings::default()).unwrap();
+    let mut settings = net::Settings::default();
+    // A look of the test's own may take as long as a busy machine needs.
+    settings.timeouts.store = crate::TEST_MAX;
+    let net = Net::new(settings).unwrap();
     let credentials = Credentials::new("local", "local", None, None, "tests");
     let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
