@@ -173,12 +173,12 @@ async fn cull(app: &App, applications: usize) -> Result<Vec<Duration>, String> {
         if left == 0 {
             return Ok(runs);
         }
-        let held = report["held"] != 0;
-        if held && event == confirm {
-            return Err(format!("the brake holds what was confirmed: {report}"));
-        }
-        if held {
-            println!("  the brake holds them, and an operator confirms that they go: they are judged again …");
+        // Of very many a run judges some, and the next one others: an operator waits until all are judged.
+        let waiting = report["lanes"][0]["brake"]["waiting"].as_u64().unwrap_or_default();
+        if waiting > 0 && report["held"] == 0 && event != confirm {
+            println!(
+                "  {waiting} wait under the brake; an operator confirms that they go, and they are judged again …"
+            );
             event = confirm.clone();
             sleep(HELD_AGAIN + AGAIN).await;
         } else {
