@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::ApplicationView;
 use domain::limits::WAIT_MAX;
-use domain::{Application, State};
+use domain::{Application, Look, State};
 use gateway::{Call, Problem, Reply, TableAndCells};
 use store::Row;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -20,26 +20,29 @@ pub async fn read(powers: TableAndCells, call: Call) -> Result<Reply, Problem> {
     let one = One::of(&call)?;
     let wait = call.query_seconds("wait", WAIT_MAX)?;
 
-    let mut application = look(&powers, &call, &one).await?;
+    let look = call.look();
+    let row = one.read(&powers.store, &look).await?;
+    // A change that this request's own look brings about is one as well.
+    let known = row.value.status();
+    let mut application = bring_on(&powers, row, &look).await;
     if let Some(wait) = wait {
         let until = end_of_wait(&call, wait);
-        let status = application.status();
-        while application.status() == status && !is_over(&application) && rest(until).await {
-            application = look(&powers, &call, &one).await?;
+        while application.status() == known && !is_over(&application) && rest(until).await {
+            let look = call.look();
+            let row = one.read(&powers.store, &look).await?;
+            application = bring_on(&powers, row, &look).await;
         }
     }
     Reply::ok(&ApplicationView::with_events(&application))
 }
 
-async fn look(powers: &TableAndCells, call: &Call, one: &One) -> Result<Application, Problem> {
-    let look = call.look();
-    let row = one.read(&powers.store, &look).await?;
+async fn bring_on(powers: &TableAndCells, row: Row<Application>, look: &Look) -> Application {
     let row = if may_advance(&row) {
-        powers.lifecycle.advance_or_keep(row, &look).await
+        powers.lifecycle.advance_or_keep(row, look).await
     } else {
         row
     };
-    Ok(row.value)
+    row.value
 }
 
 /// A read brings launches and endings on. Judging what runs is the reaper's.

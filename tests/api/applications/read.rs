@@ -157,6 +157,22 @@ async fn a_wait_ends_when_the_status_changes() {
 }
 
 #[tokio::test]
+async fn a_wait_ends_when_its_own_first_look_changes_the_status() {
+    App::run(async |app| {
+        app.template("notebook", "layby/notebook:1").await;
+        let (plain, waiting) = (app.launch("notebook").await, app.launch("notebook").await);
+        app.advance(Duration::from_secs(60)).await;
+        let calls_of = async |path: &str| {
+            assert_eq!(app.get(path).await.expect(200)["status"], "deployed");
+            app.log().last().unwrap()["store_calls"].clone()
+        };
+        let looked_once = calls_of(&plain.path()).await;
+        assert_eq!(calls_of(&format!("{}?wait=25", waiting.path())).await, looked_once);
+    })
+    .await;
+}
+
+#[tokio::test]
 #[expect(
     clippy::disallowed_methods,
     reason = "how long an answer was held is mechanical time"
