@@ -4,8 +4,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::looks::{condition, text};
-use crate::raw::JSON_PATCH;
 use crate::server::{Server, eventually};
+use crate::wire::JSON_PATCH;
 
 checks! {
     a_new_deployment_is_filled_in

@@ -121,13 +121,13 @@ async fn pages_show_one_state_whatever_happens_between_them(server: &Server) {
     assert_eq!(first.body["metadata"]["remainingItemCount"], 3);
     server.delete(&format!("{MAPS}/c"), Value::Null).await;
     server.made(MAPS, json!({"metadata": {"name": "bb"}})).await;
-    let next = |page: &crate::raw::Answer| {
+    let next = |page: &crate::wire::Answer| {
         let token = page.body["metadata"]["continue"].as_str().expect("there is more");
         format!("{MAPS}?limit=2&continue={token}")
     };
     let second = server.get(&next(&first)).await;
     assert_eq!(second.names(), ["c", "d"]);
-    let version = |page: &crate::raw::Answer| page.body["metadata"]["resourceVersion"].clone();
+    let version = |page: &crate::wire::Answer| page.body["metadata"]["resourceVersion"].clone();
     assert_eq!(version(&second), version(&first));
     let third = server.get(&next(&second)).await;
     assert_eq!(

@@ -6,7 +6,6 @@
 extern crate contract;
 
 mod looks;
-mod raw;
 mod server;
 mod wire;
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::raw::Answer;
 use crate::server::Server;
+use crate::wire::Answer;
 
 checks! {
     names_follow_the_rule_of_their_kind

@@ -6,8 +6,8 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::looks::{condition, text};
-use crate::raw::{JSON, JSON_PATCH};
 use crate::server::{Server, eventually};
+use crate::wire::{JSON, JSON_PATCH};
 
 checks! {
     a_pod_is_given_a_node_and_becomes_ready

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::raw::Answer;
 use crate::server::Server;
+use crate::wire::Answer;
 
 checks! {
     a_service_is_given_an_address_and_what_it_leaves_out
