@@ -8,11 +8,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use tests::scenario::invariants;
-use tests::{App, Launched, parts};
+use tests::{App, Launched, on_a_large_stack, parts};
 use tokio::time::sleep;
 
 use crate::callers::{ANSWERED, Callers};
-use crate::ground::on_a_thread;
 use faults::{Fault, Part, Parts};
 
 /// How long a part that was killed is away.
@@ -56,16 +55,13 @@ fn a_table_or_a_proxy_that_dies_or_hangs_costs_nobody_anything() {
 }
 
 fn endure(parts: [Part; 2]) {
-    let work = async || {
+    on_a_large_stack(async || {
         let mut amid = Amid::start().await;
         for part in parts {
             amid.endure(part).await;
         }
         amid.end().await;
-    };
-    if let Err(panic) = on_a_thread(work) {
-        std::panic::resume_unwind(panic);
-    }
+    });
 }
 
 impl Amid {

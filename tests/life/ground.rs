@@ -2,12 +2,9 @@
 
 use local::Options;
 use real::{DynamoDb, Proxy};
+use tests::App;
 use tests::parts::{self, Cluster};
-use tests::{App, in_time};
 use tokio::sync::OnceCell;
-
-/// Of a thread on which futures nest deeply, in bytes.
-const STACK: usize = 16 << 20;
 
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 static DYNAMODB: OnceCell<DynamoDb> = OnceCell::const_new();
@@ -27,19 +24,4 @@ pub(crate) async fn installation_with(name: &str, change: impl FnOnce(&mut Optio
     change(&mut options);
     let app = App::start_on(options, Some(cluster.administrator())).await;
     (app, proxy)
-}
-
-/// Does `work` on a thread of its own, with room for what tests nest.
-///
-/// # Errors
-/// When it panics, which has been told by then.
-pub(crate) fn on_a_thread<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send) -> std::thread::Result<()> {
-    std::thread::scope(|scope| {
-        let run = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(in_time(work()));
-        };
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run);
-        thread.unwrap().join()
-    })
 }

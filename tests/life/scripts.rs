@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use tests::on_a_large_stack;
 use tests::scenario::{Scale, Script, Stage};
 
-use crate::ground::{installation, on_a_thread};
+use crate::ground::installation;
 
 /// Scripts that are played at the same time: they mostly wait.
 const TOGETHER: usize = 12;
@@ -88,7 +89,8 @@ fn scripts_hold_by_waiting() {
         for _ in 0..TOGETHER {
             scope.spawn(|| {
                 while let Some((name, by)) = next(&scripts) {
-                    if on_a_thread(|| play(name, Scale::Waited(*by))).is_err() {
+                    let played = || on_a_large_stack(|| play(name, Scale::Waited(*by)));
+                    if std::panic::catch_unwind(played).is_err() {
                         failed.lock().unwrap().push(*name);
                     }
                 }

@@ -4,11 +4,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
-use tests::parts::ProxyAddress;
+use tests::parts::{ProxyAddress, manifests};
 use tests::{Http, in_time};
 
 use crate::ground::{Installation, cluster, ground};
-use crate::operator::{PROXY_TOKEN, infra, kubectl};
+use crate::operator::{PROXY_TOKEN, kubectl};
 use crate::policies::{End, Policies};
 
 /// The addresses of the proxy, once it is Ready.
@@ -41,7 +41,7 @@ async fn only_pod(namespace: &str) -> Pod {
 
 /// The text of one of the proxy's pages.
 fn page(name: &str) -> String {
-    std::fs::read_to_string(infra().join("pages").join(name)).unwrap()
+    std::fs::read_to_string(manifests().join("pages").join(name)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

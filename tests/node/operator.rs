@@ -1,7 +1,7 @@
 //! What an operator does with a cluster before layby may use it, and what layby may do in it then.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use k8s_openapi::api::authorization::v1::SelfSubjectRulesReview;
 use kube::api::PostParams;
@@ -10,6 +10,7 @@ use kube::{Api, Client, Config};
 use real::kubernetes::Kubectl;
 use real::{ControlPlane, Node};
 use serde_json::json;
+use tests::parts::manifests;
 
 use crate::ground::ground;
 
@@ -26,7 +27,7 @@ const TOKEN: &str = r#"{
 /// Prepares the cluster as `infra/README.md` says, and gives a kubeconfig with the token of layby's account.
 pub(crate) fn prepare(node: &Node) -> PathBuf {
     let control = node.kubernetes();
-    let applied = kubectl(control, &["apply", "-k", &infra().to_string_lossy()]);
+    let applied = kubectl(control, &["apply", "-k", &manifests().to_string_lossy()]);
     assert_eq!(applied.said, "", "what is applied is warned of");
     let token = format!("--from-literal=token={PROXY_TOKEN}");
     kubectl(
@@ -50,11 +51,6 @@ pub(crate) fn prepare(node: &Node) -> PathBuf {
     let token = kubectl(control, &["-n", "layby", "get", "secret", "layby-token", template]);
     let kubeconfig = control.kubeconfig_for("layby.kubeconfig", &token.printed);
     kubeconfig.unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The folder of the manifests.
-pub(crate) fn infra() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/cluster")
 }
 
 /// Runs kubectl as the administrator.
@@ -101,14 +97,14 @@ async fn the_account_may_do_what_layby_does_and_nothing_else() {
 #[tokio::test]
 async fn manifests_are_taken_as_they_are() {
     let control = ground().await.node.kubernetes();
-    let again = kubectl(control, &["apply", "-k", &infra().to_string_lossy()]);
+    let again = kubectl(control, &["apply", "-k", &manifests().to_string_lossy()]);
     let changed: Vec<_> = again
         .printed
         .lines()
         .filter(|line| !line.ends_with(" unchanged"))
         .collect();
     assert!(changed.is_empty() && again.said.is_empty(), "{changed:?}{}", again.said);
-    let aws = infra().with_file_name("cluster-aws");
+    let aws = manifests().with_file_name("cluster-aws");
     let aws = kubectl(control, &["apply", "--dry-run=server", "-k", &aws.to_string_lossy()]);
     assert!(aws.printed.contains("service/proxy-api configured"), "{}", aws.printed);
     assert_eq!(aws.said, "", "what is applied is warned of");

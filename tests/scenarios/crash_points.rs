@@ -7,9 +7,9 @@ use http::Method;
 use jiff::SignedDuration;
 use net::Peer;
 use serde_json::{Value, json};
-use tests::{App, Launched};
+use tests::{App, Launched, on_a_large_stack};
 
-use crate::process::{Fate, Process, on_a_large_stack};
+use crate::process::{Fate, Next, Process};
 use tests::scenario::{invariants, meddling};
 
 const TEMPLATE: &str = "notebook";
@@ -19,13 +19,6 @@ const PACE: Duration = Duration::from_secs(2);
 const ROUNDS_MAX: usize = 10;
 /// Calls of one flow. One that makes more has lost a bound.
 const CALLS_MAX: usize = 60;
-
-/// Who comes after the process that died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    Look,
-    Reaper,
-}
 
 /// What is done by a process that dies over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,32 +30,32 @@ enum Flow {
 
 #[test]
 fn a_launch_that_dies_anywhere_is_finished_by_looks() {
-    on_a_large_stack(every_call(Flow::Launch, Next::Look));
+    on_a_large_stack(|| every_call(Flow::Launch, Next::Look));
 }
 
 #[test]
 fn a_launch_that_dies_anywhere_is_finished_by_the_reaper() {
-    on_a_large_stack(every_call(Flow::Launch, Next::Reaper));
+    on_a_large_stack(|| every_call(Flow::Launch, Next::Reaper));
 }
 
 #[test]
 fn a_cull_that_dies_anywhere_is_finished_by_looks() {
-    on_a_large_stack(every_call(Flow::Cull, Next::Look));
+    on_a_large_stack(|| every_call(Flow::Cull, Next::Look));
 }
 
 #[test]
 fn a_cull_that_dies_anywhere_is_finished_by_the_reaper() {
-    on_a_large_stack(every_call(Flow::Cull, Next::Reaper));
+    on_a_large_stack(|| every_call(Flow::Cull, Next::Reaper));
 }
 
 #[test]
 fn a_stop_that_dies_anywhere_is_finished_by_looks() {
-    on_a_large_stack(every_call(Flow::Stop, Next::Look));
+    on_a_large_stack(|| every_call(Flow::Stop, Next::Look));
 }
 
 #[test]
 fn a_stop_that_dies_anywhere_is_finished_by_the_reaper() {
-    on_a_large_stack(every_call(Flow::Stop, Next::Reaper));
+    on_a_large_stack(|| every_call(Flow::Stop, Next::Reaper));
 }
 
 /// Plays the flow once undisturbed to learn its calls, then once for each call and each thing that can happen there.
@@ -82,12 +75,7 @@ async fn every_call(flow: Flow, next: Next) {
         println!("{flow:?}, {next:?} next, {fate:?}");
         let process = Process::start(&app, fate).await;
         point(&app, flow, next, &process, &format!("{fate:?}")).await;
-        assert_eq!(
-            process.is_dead(),
-            matches!(fate, Fate::DiesBefore(_)),
-            "{:?}",
-            process.calls()
-        );
+        process.has_met_its_fate();
     }
     app.stop().await;
 }

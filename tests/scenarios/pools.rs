@@ -10,9 +10,9 @@ use net::Peer;
 use serde_json::{Value, json};
 use store::Row;
 use tests::scenario::invariants;
-use tests::{App, Launched};
+use tests::{App, Launched, on_a_large_stack};
 
-use crate::process::{Fate, Process, on_a_large_stack};
+use crate::process::{Fate, Process};
 use crate::quotas::{launch_by, with_room};
 
 const TEMPLATE: &str = "notebook";
@@ -274,44 +274,46 @@ async fn two_reapers_at_once_make_what_is_missing_once() {
 
 #[test]
 fn a_launch_out_of_the_pool_that_dies_anywhere_leaves_one_application_and_a_full_pool() {
-    on_a_large_stack(every_call(BOTH, async |app, process, key| {
-        let before = filled(app, 2).await;
-        let rows_before = invariants::rows(app).await;
-        let headers = [("idempotency-key", key)];
-        let answered = process.ask(Method::POST, PATH, &headers, "").await;
-        let id = match answered {
-            Some(answer) => {
-                assert_eq!(answer.status(), 200, "{answer:?}");
-                let body: Value = serde_json::from_slice(answer.body()).unwrap();
-                body["id"].as_str().unwrap().to_owned()
-            }
-            // Whoever got no answer asks again with the same key.
-            None => Launched::of(TEMPLATE, &app.post(PATH).header("idempotency-key", key).await).id,
-        };
-        assert!(before.contains(&id), "a spare was ready");
-        assert_eq!(status(app, &id).await, "deployed");
-        let left = ready(app).await;
-        assert_eq!(left.len(), 1, "one spare was taken: {before:?} {left:?}");
-        let made = invariants::rows(app).await.len() - rows_before.len();
-        assert_eq!(made, 1, "one takes its place");
-        filled(app, 2).await;
-        invariants::routed(app).await;
-        let path = format!("{PATH}/{id}");
-        app.delete(&path).key(app.apps()).await.expect(202);
-        // It has ended before the next one is taken.
-        app.advance(SPARE_ENDS).await;
-        app.reap().await;
-    }));
+    on_a_large_stack(|| {
+        every_call(BOTH, async |app, process, key| {
+            let before = filled(app, 2).await;
+            let rows_before = invariants::rows(app).await;
+            let headers = [("idempotency-key", key)];
+            let answered = process.ask(Method::POST, PATH, &headers, "").await;
+            let id = match answered {
+                Some(answer) => {
+                    assert_eq!(answer.status(), 200, "{answer:?}");
+                    let body: Value = serde_json::from_slice(answer.body()).unwrap();
+                    body["id"].as_str().unwrap().to_owned()
+                }
+                // Whoever got no answer asks again with the same key.
+                None => Launched::of(TEMPLATE, &app.post(PATH).header("idempotency-key", key).await).id,
+            };
+            assert!(before.contains(&id), "a spare was ready");
+            assert_eq!(status(app, &id).await, "deployed");
+            let left = ready(app).await;
+            assert_eq!(left.len(), 1, "one spare was taken: {before:?} {left:?}");
+            let made = invariants::rows(app).await.len() - rows_before.len();
+            assert_eq!(made, 1, "one takes its place");
+            filled(app, 2).await;
+            invariants::routed(app).await;
+            let path = format!("{PATH}/{id}");
+            app.delete(&path).key(app.apps()).await.expect(202);
+            // It has ended before the next one is taken.
+            app.advance(SPARE_ENDS).await;
+            app.reap().await;
+        })
+    });
 }
 
 #[test]
 fn a_refill_that_dies_anywhere_is_finished_by_the_next() {
-    on_a_large_stack(every_call(DEATHS, refilled_after));
+    on_a_large_stack(|| every_call(DEATHS, refilled_after));
 }
 
 #[test]
 fn a_refill_that_loses_any_answer_comes_to_the_same() {
-    on_a_large_stack(every_call(LOSSES, refilled_after));
+    on_a_large_stack(|| every_call(LOSSES, refilled_after));
 }
 
 /// Replaces a spare of an older revision in the process, as far as it lives; then others finish that.

@@ -7,9 +7,9 @@ use http::Method;
 use net::Peer;
 use serde_json::{Value, json};
 use tests::scenario::{invariants, meddling};
-use tests::{App, Launched};
+use tests::{App, Launched, on_a_large_stack};
 
-use crate::process::{Fate, Process, RUN_MAX, on_a_large_stack};
+use crate::process::{Fate, Process, RUN_MAX};
 
 const TEMPLATE: &str = "notebook";
 /// Dies half a minute after it was ready, and is well again before [`WELL`] has passed.
@@ -69,52 +69,52 @@ impl Broken {
 
 #[test]
 fn a_corrected_route() {
-    on_a_large_stack(every_call(Broken::Misrouted));
+    on_a_large_stack(|| every_call(Broken::Misrouted));
 }
 
 #[test]
 fn routes_put_back() {
-    on_a_large_stack(every_call(Broken::Unrouted));
+    on_a_large_stack(|| every_call(Broken::Unrouted));
 }
 
 #[test]
 fn a_failure() {
-    on_a_large_stack(every_call(Broken::Lost));
+    on_a_large_stack(|| every_call(Broken::Lost));
 }
 
 #[test]
 fn an_adoption() {
-    on_a_large_stack(every_call(Broken::Orphaned));
+    on_a_large_stack(|| every_call(Broken::Orphaned));
 }
 
 #[test]
 fn a_late_removal() {
-    on_a_large_stack(every_call(Broken::Late));
+    on_a_large_stack(|| every_call(Broken::Late));
 }
 
 #[test]
 fn a_trouble_that_is_told() {
-    on_a_large_stack(every_call(Broken::Sick));
+    on_a_large_stack(|| every_call(Broken::Sick));
 }
 
 #[test]
 fn a_recovery_that_is_told() {
-    on_a_large_stack(every_call(Broken::Well));
+    on_a_large_stack(|| every_call(Broken::Well));
 }
 
 #[test]
 fn the_removal_of_an_unknown_route() {
-    on_a_large_stack(every_call(Broken::Stray));
+    on_a_large_stack(|| every_call(Broken::Stray));
 }
 
 #[test]
 fn the_end_of_an_orphan_of_no_use() {
-    on_a_large_stack(every_call(Broken::Useless));
+    on_a_large_stack(|| every_call(Broken::Useless));
 }
 
 #[test]
 fn the_late_removal_of_a_preload() {
-    on_a_large_stack(every_call(Broken::LatePreload));
+    on_a_large_stack(|| every_call(Broken::LatePreload));
 }
 
 async fn every_call(broken: Broken) {

@@ -23,7 +23,7 @@ use rustix::process::{Resource, getrlimit};
 use serde_json::Value;
 
 use crate::scenario::invariants;
-use crate::{App, Launched};
+use crate::{App, Launched, STACK};
 use deeds::{Foreign, foreign, make_foreign, routes};
 use people::Life;
 use plan::{KINDS, Kind, Run};
@@ -38,8 +38,6 @@ pub const APPLICATIONS_MAX: usize = 9_000;
 
 /// How long a flood may take.
 const FLOOD_MAX: Duration = Duration::from_secs(15 * 60);
-/// The stack of a thread, in bytes.
-const STACK: usize = 16 << 20;
 /// Launches under way at once.
 const LAUNCHERS: usize = 32;
 /// Open files for each application (its pod's socket, and both ends of a connection to it), and for all the rest.

@@ -40,3 +40,22 @@ pub async fn in_time<T>(test: impl Future<Output = T>) -> T {
     let ended = tokio::time::timeout(TEST_MAX, Box::pin(test)).await;
     ended.unwrap_or_else(|_| panic!("the test took longer than {TEST_MAX:?}"))
 }
+
+/// Of a thread on which futures nest deeply, in bytes: without optimisation they need more than a test's thread has.
+const STACK: usize = 16 << 20;
+
+/// Does `work`, for at most [`TEST_MAX`], on a thread with a large stack.
+///
+/// # Panics
+/// As `work` does.
+pub fn on_a_large_stack<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send) {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(in_time(work()));
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run);
+        let ended = thread.unwrap().join();
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+}

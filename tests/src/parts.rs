@@ -84,12 +84,17 @@ pub fn options(kubeconfig: &Path, dynamodb: &DynamoDb, proxy: ProxyAddress, name
     options
 }
 
+/// The folder of what an operator applies to a cluster.
+pub fn manifests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/cluster")
+}
+
 /// Makes layby's account as an operator does, and gives a kubeconfig with a token of it.
 fn account(control: &ControlPlane) -> PathBuf {
     let kubectl = |arguments: &[&str]| control.kubectl(arguments).unwrap_or_else(|error| panic!("{error}"));
-    let infra = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/cluster");
+    let manifests = manifests();
     for file in INFRA {
-        kubectl(&["apply", "--filename", &infra.join(file).to_string_lossy()]);
+        kubectl(&["apply", "--filename", &manifests.join(file).to_string_lossy()]);
     }
     let token = kubectl(&["--namespace=layby", "create", "token", "layby", "--duration=24h"]);
     let kubeconfig = control.kubeconfig_for("layby.kubeconfig", token.printed.trim());

@@ -1,6 +1,5 @@
 //! A process of its own over the parts of an installation, that can die at any of its calls.
 
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,28 +12,20 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::{App, in_time};
+use crate::App;
 
 /// How long a run of the reaper may take: on a busy machine much longer than a test of a few applications may.
 pub const RUN_MAX: Duration = Duration::from_secs(240);
 /// Longer than any test: a call of a process that is dead already.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
-/// Of a thread on which futures nest deeply, in bytes.
-const STACK: usize = 16 << 20;
 
-/// Does `work`, for at most [`crate::TEST_MAX`], on a stack of its own: without optimisation the nested futures of a
-/// process need more than a test's thread has.
-///
-/// # Panics
-/// As `work` does.
-pub fn on_a_large_stack(work: impl Future<Output = ()> + Send + 'static) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let run = move || runtime.block_on(in_time(work));
-    let thread = std::thread::Builder::new().stack_size(STACK).spawn(run).unwrap();
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+/// Who comes after a process that died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Whoever looks at what it left.
+    Look,
+    /// The reaper.
+    Reaper,
 }
 
 /// What happens to a process, by the number of a call. Reads of the due index are not numbered: dying there is dying
@@ -167,6 +158,15 @@ impl Process {
     /// Whether it has come to the call that it dies over.
     pub fn is_dead(&self) -> bool {
         self.wire.dead.load(Ordering::SeqCst)
+    }
+
+    /// Looks at whether it has met its fate.
+    ///
+    /// # Panics
+    /// When it lives and should have died, or the other way round.
+    pub fn has_met_its_fate(&self) {
+        let dies = matches!(self.wire.fate, Fate::DiesBefore(_));
+        assert_eq!(self.is_dead(), dies, "{:?}", self.calls());
     }
 
     /// The calls so far, without those to the due index.

@@ -3,34 +3,27 @@
 
 use domain::PreloadState;
 use http::Method;
-use tests::App;
+use tests::{App, on_a_large_stack};
 
 use super::{PACE, PATH, ROUNDS_MAX, TEMPLATE, image, namespaces, row, stored, told};
-use crate::process::{Fate, Process, on_a_large_stack};
+use crate::process::{Fate, Next, Process};
 
 /// Calls of one preload. One that makes more has lost a bound.
 const CALLS_MAX: usize = 60;
 
-/// Who comes after the process that died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    Look,
-    Reaper,
-}
-
 #[test]
 fn a_preload_that_dies_anywhere_is_finished_by_looks() {
-    on_a_large_stack(every_call(Next::Look, Fate::DiesBefore));
+    on_a_large_stack(|| every_call(Next::Look, Fate::DiesBefore));
 }
 
 #[test]
 fn a_preload_that_loses_any_answer_goes_on() {
-    on_a_large_stack(every_call(Next::Look, Fate::LosesAnswer));
+    on_a_large_stack(|| every_call(Next::Look, Fate::LosesAnswer));
 }
 
 #[test]
 fn a_preload_that_dies_anywhere_is_finished_by_the_reaper() {
-    on_a_large_stack(every_call(Next::Reaper, Fate::DiesBefore));
+    on_a_large_stack(|| every_call(Next::Reaper, Fate::DiesBefore));
 }
 
 /// Plays a preload once undisturbed to learn its calls, then once for each call and what happens there.
@@ -44,12 +37,7 @@ async fn every_call(next: Next, fate: fn(usize) -> Fate) {
         println!("{next:?} next, {fate:?}");
         let process = Process::start(&app, fate).await;
         point(&app, next, &process).await;
-        assert_eq!(
-            process.is_dead(),
-            matches!(fate, Fate::DiesBefore(_)),
-            "{:?}",
-            process.calls()
-        );
+        process.has_met_its_fate();
     }
     app.stop().await;
 }
