@@ -1,5 +1,6 @@
 //! Strategic merge patches: lists whose elements have a key, directives, and wrong ones.
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde::Serialize;
@@ -10,6 +11,7 @@ use crate::server::{Server, refused};
 
 checks! {
     ports_are_merged_by_number
+    containers_are_merged_by_name
     an_element_is_deleted_by_its_key
     a_list_or_a_map_is_replaced_on_demand
     a_map_is_emptied_on_demand
@@ -78,6 +80,39 @@ async fn ports_are_merged_by_number(server: &Server) {
     let service = patched::<Service>(server, "s", patch).await.unwrap();
     assert_eq!(ports(&service), ["1/one", "2/two", "3/three"]);
     assert_eq!(service["spec"]["ports"][1]["targetPort"], 8);
+}
+
+async fn containers_are_merged_by_name(server: &Server) {
+    let variables = json!([{ "name": "A", "value": "1" }, { "name": "B", "value": "2" }]);
+    let deployment = json!({
+        "metadata": { "name": "d" },
+        "spec": {
+            "replicas": 0,
+            "selector": { "matchLabels": { "app": "d" } },
+            "template": {
+                "metadata": { "labels": { "app": "d" } },
+                "spec": {
+                    "containers": [{ "name": "web", "image": "i:1", "env": variables }, { "name": "log", "image": "l:1" }],
+                },
+            },
+        },
+    });
+    made::<Deployment>(server, deployment).await;
+    let web = json!({ "name": "web", "image": "i:2", "env": [{ "name": "B", "value": "3" }] });
+    let containers = json!([{ "name": "new", "image": "n:1" }, web, { "name": "log", "$patch": "delete" }]);
+    let patch = json!({ "spec": { "template": { "spec": { "containers": containers } } } });
+    let deployment = patched::<Deployment>(server, "d", patch).await.unwrap();
+    let containers = &deployment["spec"]["template"]["spec"]["containers"];
+    let shown: Vec<_> = containers
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["name"], &one["image"]))
+        .collect();
+    assert_eq!(shown, [(&json!("new"), &json!("n:1")), (&json!("web"), &json!("i:2"))]);
+    let variables = json!([{ "name": "A", "value": "1" }, { "name": "B", "value": "3" }]);
+    assert_eq!(containers[1]["env"], variables);
+    assert_eq!(deployment["metadata"]["generation"], 2);
 }
 
 async fn an_element_is_deleted_by_its_key(server: &Server) {
