@@ -65,11 +65,22 @@ impl Cluster {
             Log::End { bytes, .. } if bytes.is_empty() && !has_node => not_started(),
             Log::End { bytes, .. } if is_removed(&bytes) => Logs::Removed,
             Log::End { bytes, is_cut } => Logs::Written { bytes, is_cut },
+            // A node may have removed the run before this one although there was one.
+            Log::NotYet if previous && was_started_again(&pod) => Logs::Removed,
             Log::NotYet if previous && has_node => Logs::NoPrevious,
             Log::NotYet => not_started(),
             Log::NoPod => Logs::NoPod,
         })
     }
+}
+
+fn was_started_again(pod: &Pod) -> bool {
+    let containers = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    let mut containers = containers.into_iter().flatten();
+    containers.any(|status| status.name == CONTAINER && status.restart_count > 0)
 }
 
 /// Whether this is no log, but a kubelet's word that there is none any more.

@@ -71,6 +71,16 @@ async fn where_there_is_no_log_it_is_told_why() {
 }
 
 #[tokio::test]
+async fn a_run_that_there_was_and_whose_log_is_gone_was_removed() {
+    let (code, mut pod) = pod(Some("n1"));
+    pod["status"]["containerStatuses"] = json!([
+        {"name": "frontend-server", "image": "i", "imageID": "", "ready": false, "restartCount": 1},
+    ]);
+    let answers = vec![(code, pod), no(400, "BadRequest")];
+    assert_eq!(told(answers, true).await.unwrap(), Logs::Removed);
+}
+
+#[tokio::test]
 async fn an_outage_is_no_log_that_is_missing() {
     assert!(matches!(
         told(vec![no(500, "x")], false).await,
