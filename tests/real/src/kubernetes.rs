@@ -157,6 +157,9 @@ impl ControlPlane {
             "--secure-port=0",
             "--service-account-private-key-file=accounts.key",
             "--root-ca-file=certificates/apiserver.crt",
+            // What a quota has used may be counted anew by whoever has not seen a pod yet that was just made; by default
+            // that is put right after five minutes.
+            "--resource-quota-sync-period=10s",
         ]);
         let controllers = Process::start(controllers, folder)?;
         let scheduler = Program::new("kube-scheduler", programs.join("kube-scheduler"));
