@@ -8,7 +8,7 @@ use kube::api::LogParams;
 
 use crate::manifests::{CONTAINER, POD};
 use crate::objects::Log;
-use crate::pod_state::pod_state;
+use crate::pod_state::{own_container, pod_state};
 use crate::{Cluster, Error};
 
 /// What a kubelet gives in the place of a log, and as a success, once it has removed the container: this and its id
@@ -75,12 +75,7 @@ impl Cluster {
 }
 
 fn was_started_again(pod: &Pod) -> bool {
-    let containers = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_ref());
-    let mut containers = containers.into_iter().flatten();
-    containers.any(|status| status.name == CONTAINER && status.restart_count > 0)
+    own_container(pod).is_some_and(|container| container.restart_count > 0)
 }
 
 /// Whether this is no log, but a kubelet's word that there is none any more.

@@ -13,15 +13,20 @@ use crate::text;
 /// The exit code of a shell that may not execute what it was told to.
 const NOT_EXECUTABLE: i32 = 126;
 
+/// What `pod` says of the one container that is ours.
+pub(crate) fn own_container(pod: &Pod) -> Option<&ContainerStatus> {
+    let mut containers = pod
+        .status
+        .iter()
+        .flat_map(|status| status.container_statuses.iter().flatten());
+    containers.find(|container| container.name == CONTAINER)
+}
+
 /// What `pod` says of itself. Its application listens on `port`.
 pub(crate) fn pod_state(pod: &Pod, port: u16) -> PodState {
     let unknown = PodStatus::default();
     let status = pod.status.as_ref().unwrap_or(&unknown);
-    let container = status
-        .container_statuses
-        .iter()
-        .flatten()
-        .find(|container| container.name == CONTAINER);
+    let container = own_container(pod);
     let phase = status.phase.as_deref().unwrap_or_default();
     if pod.metadata.deletion_timestamp.is_some() || matches!(phase, "Failed" | "Succeeded") {
         let message = ended_message(status, container, phase);

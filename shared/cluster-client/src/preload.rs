@@ -8,10 +8,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 
+use crate::manifests::Plan;
 use crate::manifests::preload::{preload_account, preload_namespace, preload_pod, preload_policy};
-use crate::manifests::{CONTAINER, Plan};
 use crate::owner::{Owner, PRELOAD_LABEL};
-use crate::pod_state::pod_state;
+use crate::pod_state::{own_container, pod_state};
 use crate::{Cluster, Error, Made, Presence, Removal};
 
 impl Cluster {
@@ -105,14 +105,7 @@ struct NodePod(Pod);
 /// reported the image's id.
 fn node_image(pod: &Pod) -> Option<(String, NodeImage)> {
     let node = pod.spec.as_ref()?.node_name.clone()?;
-    let containers = pod
-        .status
-        .iter()
-        .flat_map(|status| status.container_statuses.iter().flatten());
-    let has_id = containers
-        .into_iter()
-        .any(|container| container.name == CONTAINER && !container.image_id.is_empty());
-    if has_id {
+    if own_container(pod).is_some_and(|container| !container.image_id.is_empty()) {
         return Some((node, NodeImage::Pulled));
     }
     let is_going = pod.metadata.deletion_timestamp.is_some();
@@ -136,6 +129,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::manifests::CONTAINER;
 
     fn of(status: Value) -> NodeImage {
         let pod = json!({
