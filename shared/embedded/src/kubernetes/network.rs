@@ -60,20 +60,17 @@ fn port(port: &Value, at: &str, causes: &mut Vec<Cause>) {
     if !PROTOCOLS.contains(&protocol) {
         causes.push(Cause::unsupported(format!("{at}.protocol"), protocol, &PROTOCOLS));
     }
-    let in_range = |number: i64| (1..=65_535).contains(&number);
     let end = int(port, "/endPort");
     match (&port["port"], end) {
         (Value::Number(_), end) => {
             let number = int(port, "/port").unwrap_or(0);
-            if !in_range(number) {
-                causes.push(Cause::invalid(format!("{at}.port"), number, PORT_RANGE));
-            }
+            port_number(format!("{at}.port"), number, causes);
             if end.is_some_and(|end| end < number) {
                 let detail = "must be greater than or equal to `port`";
                 causes.push(Cause::invalid(format!("{at}.endPort"), number, detail));
             }
-            if let Some(end) = end.filter(|end| !in_range(*end)) {
-                causes.push(Cause::invalid(format!("{at}.endPort"), end, PORT_RANGE));
+            if let Some(end) = end {
+                port_number(format!("{at}.endPort"), end, causes);
             }
         }
         (Value::String(name), end) => {
@@ -89,6 +86,13 @@ fn port(port: &Value, at: &str, causes: &mut Vec<Cause>) {
             causes.push(Cause::invalid(format!("{at}.endPort"), end, detail));
         }
         _ => {}
+    }
+}
+
+/// Adds what is wrong with the number of a port.
+pub(super) fn port_number(field: String, number: i64, causes: &mut Vec<Cause>) {
+    if !(1..=65_535).contains(&number) {
+        causes.push(Cause::invalid(field, number, PORT_RANGE));
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::json::{cut, default, int, items, items_mut, keep, members, put, text};
 use super::machine::Machine;
 use super::metadata::{key_problems, label_value_problems, name_problems};
-use super::network::port_name_problems;
+use super::network::{port_name_problems, port_number};
 use super::registry::{KindId, Names, SERVICES};
 use super::status::{Cause, Refusal};
 
@@ -24,7 +24,6 @@ const CLUSTER_IPS: &str = "/spec/clusterIPs";
 const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 const FULL: &str = "Internal error occurred: failed to allocate a serviceIP: range is full";
-const PORT_RANGE: &str = "must be between 1 and 65535, inclusive";
 /// How long a client stays with a pod, in seconds, where sessions are kept and nothing is said: three hours.
 const AFFINITY: u32 = 10_800;
 
@@ -229,11 +228,7 @@ fn external_name(service: &Value, causes: &mut Vec<Cause>) {
 }
 
 fn port(port: &Value, at: &str, causes: &mut Vec<Cause>) {
-    let out = |number: i64| !(1..=65_535).contains(&number);
-    let number = int(port, "/port").unwrap_or(0);
-    if out(number) {
-        causes.push(Cause::invalid(format!("{at}.port"), number, PORT_RANGE));
-    }
+    port_number(format!("{at}.port"), int(port, "/port").unwrap_or(0), causes);
     let protocol = text(port, "/protocol");
     if !PROTOCOLS.contains(&protocol) {
         causes.push(Cause::unsupported(format!("{at}.protocol"), protocol, &PROTOCOLS));
@@ -244,12 +239,7 @@ fn port(port: &Value, at: &str, causes: &mut Vec<Cause>) {
             let problems = port_name_problems(name).into_iter();
             causes.extend(problems.map(|problem| Cause::invalid(field.clone(), name.as_str(), &problem)));
         }
-        target => {
-            let number = target.as_i64().unwrap_or(0);
-            if out(number) {
-                causes.push(Cause::invalid(field, number, PORT_RANGE));
-            }
-        }
+        target => port_number(field, target.as_i64().unwrap_or(0), causes),
     }
 }
 

@@ -180,11 +180,8 @@ fn container(container: &Value, at: &str, volumes: &BTreeSet<&str>, causes: &mut
         causes.push(Cause::unsupported(format!("{at}.imagePullPolicy"), policy, &policies));
     }
     for (index, port) in items(container, "/ports").iter().enumerate() {
-        let number = int(port, "/containerPort").unwrap_or(0);
-        if !(1..=65_535).contains(&number) {
-            let field = format!("{at}.ports[{index}].containerPort");
-            causes.push(Cause::invalid(field, number, "must be between 1 and 65535, inclusive"));
-        }
+        let field = format!("{at}.ports[{index}].containerPort");
+        network::port_number(field, int(port, "/containerPort").unwrap_or(0), causes);
     }
     for (index, mount) in items(container, "/volumeMounts").iter().enumerate() {
         if !volumes.contains(text(mount, "/name")) {
