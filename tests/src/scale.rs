@@ -3,7 +3,7 @@
 
 mod told;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::limits::HELD_AGAIN;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -159,17 +159,17 @@ async fn visit(app: &App, launched: &Launched) -> Result<(), String> {
 
 /// Runs the reaper until only records are left, and gives how long each run took. The brake holds so many who are
 /// unused at once, until an operator says that it is right; what it holds is judged again after five minutes.
-#[expect(clippy::disallowed_methods, reason = "an edge: how long it takes is told")]
 async fn cull(app: &App, applications: usize) -> Result<Vec<Duration>, String> {
     let confirm = json!({ "confirm": { "cell": "default", "at-most": applications } });
     let (mut event, mut runs, mut left) = (json!({}), Vec::new(), applications);
     for _ in 0..RUNS_MAX {
-        let begun = Instant::now();
+        let begun = told::now();
         let report = app.post("/_local/reap").json(&event).await.expect(200);
-        runs.push(begun.elapsed());
+        let took = begun.elapsed();
+        runs.push(took);
         let rows = invariants::rows(app).await;
         left = rows.values().filter(|row| row.state != "ended").count();
-        println!("{}", told::run(runs.len(), begun.elapsed(), &report, left));
+        println!("{}", told::run(runs.len(), took, &report, left));
         if left == 0 {
             return Ok(runs);
         }

@@ -72,7 +72,7 @@ impl<'a> Telling<'a> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "an edge: how long it takes is told")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 
