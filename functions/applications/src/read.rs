@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::ApplicationView;
 use domain::limits::WAIT_MAX;
-use domain::{Application, Look, State};
+use domain::{Application, State, Status};
 use gateway::{Call, Problem, Reply, TableAndCells};
 use store::Row;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -20,29 +20,28 @@ pub async fn read(powers: TableAndCells, call: Call) -> Result<Reply, Problem> {
     let one = One::of(&call)?;
     let wait = call.query_seconds("wait", WAIT_MAX)?;
 
-    let look = call.look();
-    let row = one.read(&powers.store, &look).await?;
     // A change that this request's own look brings about is one as well.
-    let known = row.value.status();
-    let mut application = bring_on(&powers, row, &look).await;
+    let (known, mut application) = look(&powers, &call, &one).await?;
     if let Some(wait) = wait {
         let until = end_of_wait(&call, wait);
         while application.status() == known && !is_over(&application) && rest(until).await {
-            let look = call.look();
-            let row = one.read(&powers.store, &look).await?;
-            application = bring_on(&powers, row, &look).await;
+            (_, application) = look(&powers, &call, &one).await?;
         }
     }
     Reply::ok(&ApplicationView::with_events(&application))
 }
 
-async fn bring_on(powers: &TableAndCells, row: Row<Application>, look: &Look) -> Application {
+/// The status that was stored, and the application as this look leaves it.
+async fn look(powers: &TableAndCells, call: &Call, one: &One) -> Result<(Status, Application), Problem> {
+    let look = call.look();
+    let row = one.read(&powers.store, &look).await?;
+    let known = row.value.status();
     let row = if may_advance(&row) {
-        powers.lifecycle.advance_or_keep(row, look).await
+        powers.lifecycle.advance_or_keep(row, &look).await
     } else {
         row
     };
-    row.value
+    Ok((known, row.value))
 }
 
 /// A read brings launches and endings on. Judging what runs is the reaper's.
