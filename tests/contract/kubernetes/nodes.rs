@@ -15,14 +15,16 @@ checks! {
 /// Keeps the pods of other checks, which run meanwhile, off a node that nobody plays.
 const OWN: &str = "layby.dev/check";
 
-/// A node of the check's own: its path, and what is made.
+/// A node of the check's own, which is not ready: its path, and what is made. Of one that says nothing of itself the
+/// real controller takes the taint away before it is ready.
 fn node(server: &Server) -> (String, Value) {
     let name = format!("{}-node", server.namespace);
     let room = json!({ "cpu": "4", "memory": "8Gi", "pods": "10" });
+    let conditions = &ready("False")["status"]["conditions"];
     let node = json!({
         "metadata": { "name": name, "labels": { "kubernetes.io/hostname": name } },
         "spec": { "taints": [{ "key": OWN, "effect": "NoSchedule" }] },
-        "status": { "capacity": room, "allocatable": room },
+        "status": { "capacity": room, "allocatable": room, "conditions": conditions },
     });
     (format!("/api/v1/nodes/{name}"), node)
 }
