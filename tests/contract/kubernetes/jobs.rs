@@ -175,9 +175,6 @@ async fn a_job_fails_at_its_deadline(server: &Server) {
     let mut late = endless("work");
     late["spec"]["activeDeadlineSeconds"] = json!(2);
     server.post("jobs", late).await.done();
-    server
-        .until("jobs/work", "at work", |job| job["status"]["ready"] == 1)
-        .await;
     let failed = server.until("jobs/work", "failed", |job| holds(job, "Failed")).await;
     let condition = condition(&failed, "Failed");
     assert_eq!(condition["reason"], "DeadlineExceeded");

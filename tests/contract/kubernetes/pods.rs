@@ -251,6 +251,12 @@ async fn a_pod_is_bound_once(server: &Server) {
         .post("pods/none/binding", to("none", json!({ "kind": "Node", "name": node })))
         .await;
     assert_eq!(refused.refusal(), (404, "NotFound", "pods \"none\" not found"));
+    // What the scheduler is about to say of the pod would be written over the word of the binding.
+    server
+        .until("pods/web", "waiting", |pod| {
+            condition(pod, "PodScheduled")["reason"] == "Unschedulable"
+        })
+        .await;
     let bound = server
         .post("pods/web/binding", to("web", json!({ "kind": "Node", "name": node })))
         .await;
