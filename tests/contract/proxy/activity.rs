@@ -61,7 +61,7 @@ async fn an_answer_counts_once_it_has_gone_through_whole(server: &Server) {
     server.route("/user/x", listener.local_addr().unwrap()).await;
     let mut caller = Wire::to(&server.url).await;
     caller.write("GET /user/x HTTP/1.1\nHost: a\n\n").await;
-    let mut target = Wire(listener.accept().await.unwrap().0);
+    let mut target = caller.forwarded_to(&listener).await;
     target.read_until("\r\n\r\n").await;
     let begin = async || {
         target

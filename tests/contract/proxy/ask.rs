@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 /// What is sent has come by then, on a busy machine too.
@@ -85,6 +85,14 @@ impl Wire {
     pub(crate) async fn to(url: &str) -> Self {
         let address = url.strip_prefix("http://").unwrap();
         Self(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// The connection by which a request of this one comes to `listener`.
+    pub(crate) async fn forwarded_to(&mut self, listener: &TcpListener) -> Self {
+        tokio::select! {
+            accepted = timeout(ARRIVES_MAX, listener.accept()) => Self(accepted.expect("it is forwarded").unwrap().0),
+            answer = self.read_until("\r\n\r\n") => panic!("it is answered and not forwarded: {answer}"),
+        }
     }
 
     /// Writes this, its lines ended as HTTP ends them.
