@@ -87,10 +87,18 @@ impl Wire {
         Self(TcpStream::connect(address).await.unwrap())
     }
 
-    /// The connection by which a request of this one comes to `listener`.
-    pub(crate) async fn forwarded_to(&mut self, listener: &TcpListener) -> Self {
+    /// The connection by which a request comes to `listener`, its head read.
+    pub(crate) async fn forwarded_to(listener: &TcpListener) -> Self {
+        let accepted = timeout(ARRIVES_MAX, listener.accept()).await;
+        let mut target = Self(accepted.expect("the request is forwarded").unwrap().0);
+        target.read_until("\r\n\r\n").await;
+        target
+    }
+
+    /// As [`Wire::forwarded_to`], for what was asked on this connection: an answer that comes instead is told.
+    pub(crate) async fn is_forwarded_to(&mut self, listener: &TcpListener) -> Self {
         tokio::select! {
-            accepted = timeout(ARRIVES_MAX, listener.accept()) => Self(accepted.expect("it is forwarded").unwrap().0),
+            target = Self::forwarded_to(listener) => target,
             answer = self.read_until("\r\n\r\n") => panic!("it is answered and not forwarded: {answer}"),
         }
     }

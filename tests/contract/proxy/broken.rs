@@ -45,8 +45,7 @@ async fn a_target_that_is_out_of_reach_is_503_until_it_is_back(server: &Server) 
     assert_eq!(ask(Method::POST, &server.at("/user/x")).await.status, 503);
     let listener = TcpListener::bind(address).await.unwrap();
     let (answer, ()) = futures::join!(server.get("/user/x/lab"), async {
-        let mut target = Wire(listener.accept().await.unwrap().0);
-        target.read_until("\r\n\r\n").await;
+        let mut target = Wire::forwarded_to(&listener).await;
         target
             .write("HTTP/1.1 200 OK\nContent-Length: 4\nConnection: close\n\nback")
             .await;
@@ -69,8 +68,7 @@ async fn a_target_that_closes_without_an_answer_is_503(server: &Server) {
     for said in ["", "HTTP/1.1 200 OK\nContent-"] {
         let url = server.at("/user/x");
         let (answer, ()) = futures::join!(ask(Method::POST, &url), async {
-            let mut target = Wire(listener.accept().await.unwrap().0);
-            target.read_until("\r\n\r\n").await;
+            let mut target = Wire::forwarded_to(&listener).await;
             target.write(said).await;
         });
         assert_eq!(answer.status, 503, "after '{said}'");
@@ -87,8 +85,7 @@ async fn an_answer_that_breaks_off_is_not_taken_for_a_whole_one(server: &Server)
         let mut caller = Wire::to(&server.url).await;
         let deed = async || {
             caller.write("GET /user/x HTTP/1.1\nHost: a\n\n").await;
-            let mut target = Wire(listener.accept().await.unwrap().0);
-            target.read_until("\r\n\r\n").await;
+            let mut target = caller.is_forwarded_to(&listener).await;
             target.write(&format!("HTTP/1.1 200 OK\n{head}\n\n{rest}")).await;
             caller.read_until("begin").await;
         };
@@ -104,8 +101,7 @@ async fn a_kept_connection_that_the_target_closed_is_opened_anew(server: &Server
     server.route("/user/x", listener.local_addr().unwrap()).await;
     for number in 0..3 {
         let (answer, ()) = futures::join!(server.get("/user/x"), async {
-            let mut target = Wire(listener.accept().await.unwrap().0);
-            target.read_until("\r\n\r\n").await;
+            let mut target = Wire::forwarded_to(&listener).await;
             target.write("HTTP/1.1 200 OK\nContent-Length: 4\n\nwell").await;
         });
         assert_eq!((answer.status, answer.text()), (200, "well"), "request {number}");
@@ -119,8 +115,7 @@ async fn a_caller_who_leaves_is_not_waited_for(server: &Server) {
     server.route("/user/x", listener.local_addr().unwrap()).await;
     let mut caller = Wire::to(&server.url).await;
     caller.write("GET /user/x HTTP/1.1\nHost: a\n\n").await;
-    let mut target = Wire(listener.accept().await.unwrap().0);
-    target.read_until("\r\n\r\n").await;
+    let mut target = caller.is_forwarded_to(&listener).await;
     drop(caller);
     assert_eq!(target.read_to_end().await, "", "the target sees the connection end");
 }

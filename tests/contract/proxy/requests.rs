@@ -195,8 +195,7 @@ async fn an_answer_arrives_piece_by_piece(server: &Server) {
     server.route("/user/x", listener.local_addr().unwrap()).await;
     let mut caller = Wire::to(&server.url).await;
     caller.write("GET /user/x HTTP/1.1\nHost: a\n\n").await;
-    let mut target = Wire(listener.accept().await.unwrap().0);
-    target.read_until("\r\n\r\n").await;
+    let mut target = caller.is_forwarded_to(&listener).await;
     // The head may wait for the first piece: so the real one has it.
     target
         .write("HTTP/1.1 200 OK\nContent-Type: text/event-stream\nTransfer-Encoding: chunked\n\n3\none\n")

@@ -208,8 +208,7 @@ async fn a_target_that_closes_in_the_handshake_ends_it(server: &Server) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     server.route("/user/x", listener.local_addr().unwrap()).await;
     let (refused, ()) = futures::join!(connect(server, "/user/x"), async {
-        let mut target = Wire(listener.accept().await.unwrap().0);
-        target.read_until("\r\n\r\n").await;
+        drop(Wire::forwarded_to(&listener).await);
     });
     assert_eq!(refusal(refused), 503);
 }
