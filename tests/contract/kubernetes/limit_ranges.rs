@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::quotas::{create, path, pod, quota, used};
+use crate::quotas::{admitted, create, path, pod, quota, used};
 use crate::server::Server;
 use crate::wire::post;
 
@@ -39,7 +39,7 @@ async fn a_limit_range_gives_containers_what_they_leave_out(server: &Server) {
         }])
     );
     let own = json!({ "requests": { "memory": "32Mi" }, "limits": { "cpu": "1" } });
-    let made = create(server, &pod("filled", &[json!({}), own])).await.done();
+    let made = admitted(server, &pod("filled", &[json!({}), own])).await;
     assert_eq!(
         made["spec"]["containers"][0]["resources"],
         json!({ "limits": { "cpu": "2", "memory": "128Mi" }, "requests": { "cpu": "50m", "memory": "128Mi" } })
@@ -103,7 +103,7 @@ async fn a_limit_range_refuses_too_little_and_too_much(server: &Server) {
         "pods \"many\" is forbidden: [minimum memory usage per Container is 16Mi, but request is 8Mi, maximum memory usage per \
          Container is 64Mi, but limit is 1Gi]"
     );
-    create(server, &of("32Mi", "64Mi")).await.done();
+    admitted(server, &of("32Mi", "64Mi")).await;
 }
 
 async fn a_limit_range_counts_the_containers_of_a_pod_together(server: &Server) {
@@ -124,9 +124,7 @@ async fn a_limit_range_counts_the_containers_of_a_pod_together(server: &Server) 
         "pods \"silent\" is forbidden: [minimum memory usage per Pod is 64Mi.  No request is specified, maximum cpu usage per \
          Pod is 1.  No limit is specified]"
     );
-    create(server, &pod("enough", &[of("500m", "32Mi"), of("500m", "32Mi")]))
-        .await
-        .done();
+    admitted(server, &pod("enough", &[of("500m", "32Mi"), of("500m", "32Mi")])).await;
 }
 
 async fn a_limit_range_that_makes_no_sense_is_invalid(server: &Server) {
@@ -174,7 +172,7 @@ async fn a_limit_range_fills_in_before_a_quota_counts(server: &Server) {
         json!({ "hard": { "limits.memory": "250Mi", "requests.cpu": "9" } }),
     )
     .await;
-    create(server, &pod("silent", &[json!({}), json!({})])).await.done();
+    admitted(server, &pod("silent", &[json!({}), json!({})])).await;
     used(
         server,
         "counted",
