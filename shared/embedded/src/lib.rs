@@ -11,6 +11,7 @@ pub mod dynamo;
 pub mod kubernetes;
 pub mod proxy;
 mod serve;
+mod tls;
 pub mod web;
 
 /// Domain time as the embedded parts see it: whoever starts them may wind it.

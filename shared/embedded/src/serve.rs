@@ -12,9 +12,11 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 /// How long a connection may take to send the head of its next request; an idle connection is closed after it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,8 +49,14 @@ impl Connection {
 }
 
 impl Server {
-    /// Serves `handler` on `listener`, at most `limit` connections at a time; further callers wait in the listen queue.
-    pub(crate) fn start<H, F, B>(listener: TcpListener, limit: usize, handler: H) -> io::Result<Server>
+    /// Serves `handler` on `listener`, by https where there is something to do it with, at most `limit` connections at a
+    /// time; further callers wait in the listen queue.
+    pub(crate) fn start<H, F, B>(
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        limit: usize,
+        handler: H,
+    ) -> io::Result<Server>
     where
         H: Fn(Request<Incoming>, Connection) -> F + Clone + Send + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
@@ -58,7 +66,7 @@ impl Server {
     {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(());
-        let task = tokio::spawn(accept(listener, limit, handler, stopped));
+        let task = tokio::spawn(accept(listener, tls, limit, handler, stopped));
         Ok(Server { address, stop, task })
     }
 
@@ -75,8 +83,13 @@ impl Server {
     }
 }
 
-async fn accept<H, F, B>(listener: TcpListener, limit: usize, handler: H, stop: watch::Receiver<()>)
-where
+async fn accept<H, F, B>(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    limit: usize,
+    handler: H,
+    stop: watch::Receiver<()>,
+) where
     H: Fn(Request<Incoming>, Connection) -> F + Clone + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body + Send + 'static,
@@ -97,7 +110,7 @@ where
             next = next => match next {
                 Some((permit, Ok((stream, remote)))) => {
                     let connection = Connection { remote, stop: stop.clone(), _permit: Arc::new(permit) };
-                    connections.spawn(converse(stream, connection, handler.clone()));
+                    connections.spawn(welcome(stream, tls.clone(), connection, handler.clone()));
                 }
                 Some((_, Err(_))) => tokio::time::sleep(ACCEPT_PAUSE).await,
                 None => break,
@@ -108,7 +121,7 @@ where
     connections.shutdown().await;
 }
 
-async fn converse<H, F, B>(stream: TcpStream, connection: Connection, handler: H)
+async fn welcome<H, F, B>(stream: TcpStream, tls: Option<TlsAcceptor>, connection: Connection, handler: H)
 where
     H: Fn(Request<Incoming>, Connection) -> F,
     F: Future<Output = Response<B>> + Send + 'static,
@@ -118,6 +131,24 @@ where
 {
     // Small frames of websockets must not wait for each other.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        return converse(stream, connection, handler).await;
+    };
+    // Whoever does not trust the server, or never says anything, concerns nobody else.
+    if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+        converse(stream, connection, handler).await;
+    }
+}
+
+async fn converse<S, H, F, B>(stream: S, connection: Connection, handler: H)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>, Connection) -> F,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let service = service_fn(move |request| {
         let answer = handler(request, connection.clone());
         async move { Ok::<_, Infallible>(answer.await) }

@@ -60,7 +60,7 @@ impl Server {
             let page = Arc::clone(&page);
             async move { answer(request, connection, &page) }
         };
-        let server = serve::Server::start(listener, CONNECTIONS_MAX, handler)?;
+        let server = serve::Server::start(listener, None, CONNECTIONS_MAX, handler)?;
         Ok(Server { server })
     }
 

@@ -16,6 +16,11 @@ use crate::{Error, Process, Program, Scratch, ports};
 /// The version of Kubernetes.
 pub const VERSION: &str = "1.35.4";
 
+/// etcd's folder of its own.
+const ETCD_DATA: &str = "etcd";
+/// Once controllers have made it, pods can be made.
+const DEFAULT_ACCOUNT: &str = "/api/v1/namespaces/default/serviceaccounts/default";
+
 pub(crate) const GO: Tool = Tool {
     name: "go",
     how: "install Go 1.25 or newer, on Debian from go.dev or `apt-get install golang-go`",
@@ -109,7 +114,7 @@ impl ControlPlane {
         let etcd_url = format!("http://127.0.0.1:{client}");
         let peer_url = format!("http://127.0.0.1:{peer}");
         let etcd = Program::new("etcd", etcd.join("etcd")).arg("--unsafe-no-fsync").args([
-            "--data-dir=etcd".to_owned(),
+            format!("--data-dir={ETCD_DATA}"),
             format!("--listen-client-urls={etcd_url}"),
             format!("--advertise-client-urls={etcd_url}"),
             format!("--listen-peer-urls={peer_url}"),
@@ -165,8 +170,9 @@ impl ControlPlane {
         let scheduler = Program::new("kube-scheduler", programs.join("kube-scheduler"));
         let scheduler = scheduler.args(["--kubeconfig=kubeconfig", "--leader-elect=false", "--secure-port=0"]);
         let scheduler = Process::start(scheduler, folder)?;
-        let account = "/api/v1/namespaces/default/serviceaccounts/default";
-        controllers.ready(async || answers(&kubeconfig, account).await).await?;
+        controllers
+            .ready(async || answers(&kubeconfig, DEFAULT_ACCOUNT).await)
+            .await?;
         Ok(Self {
             etcd,
             apiserver,
@@ -208,6 +214,14 @@ impl ControlPlane {
     /// # Errors
     /// When it fails, with what it said.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<Kubectl, Error> {
+        self.kubectl_by(&self.kubeconfig, arguments)
+    }
+
+    /// Runs kubectl as whoever this kubeconfig is for.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub fn kubectl_by(&self, kubeconfig: &Path, arguments: &[&str]) -> Result<Kubectl, Error> {
         let (_, programs) = install()?;
         let failed = |output: String| Error::Install {
             command: format!("kubectl {}", arguments.join(" ")),
@@ -215,7 +229,7 @@ impl ControlPlane {
             output,
         };
         let ran = Command::new(programs.join("kubectl"))
-            .arg(format!("--kubeconfig={}", self.kubeconfig.display()))
+            .arg(format!("--kubeconfig={}", kubeconfig.display()))
             .arg(format!("--cache-dir={}", self.folder().join("kubectl").display()))
             .args(arguments)
             .stdin(Stdio::null())
@@ -268,6 +282,31 @@ impl ControlPlane {
     /// kube-scheduler, to be killed or stopped.
     pub fn scheduler(&mut self) -> &mut Process {
         &mut self.scheduler
+    }
+
+    /// Makes it another cluster at the same address, with the same certificate and the same tokens: everything that was
+    /// in it is lost, and what every cluster has is made anew.
+    ///
+    /// # Errors
+    /// When it cannot be started again, or is not ready in time.
+    pub async fn replace(&mut self) -> Result<(), Error> {
+        for process in [
+            &mut self.scheduler,
+            &mut self.controllers,
+            &mut self.apiserver,
+            &mut self.etcd,
+        ] {
+            process.end();
+        }
+        std::fs::remove_dir_all(self.folder().join(ETCD_DATA)).map_err(|error| Error::Start { name: "etcd", error })?;
+        self.etcd.restart()?;
+        self.apiserver.restart()?;
+        self.ready().await?;
+        self.controllers.restart()?;
+        self.scheduler.restart()?;
+        self.controllers
+            .ready(async || answers(&self.kubeconfig, DEFAULT_ACCOUNT).await)
+            .await
     }
 
     /// Waits until the API serves.

@@ -149,7 +149,8 @@ impl Process {
         kill_process(self.pid, signal).ok();
     }
 
-    fn end(&mut self) {
+    /// Ends it, and returns once it is gone. It can be started again.
+    pub fn end(&mut self) {
         drop(self.watchdog.stdin.take());
         self.watchdog.wait().ok();
     }

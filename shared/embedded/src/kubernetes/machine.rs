@@ -39,6 +39,9 @@ pub struct Config {
     pub nodes: Vec<NodeShape>,
     /// Where in 127.64.0.0/10 the addresses of pods begin, so that machines of one host keep out of each other's way.
     pub first_address: u32,
+    /// The most seconds that a token of an account lives, however long it is asked for
+    /// (`--service-account-max-token-expiration`).
+    pub longest_token: Option<u32>,
 }
 
 /// What a request leads to.
@@ -88,6 +91,7 @@ pub struct Machine {
     pub(super) token: [u8; 32],
     /// Signs the tokens of accounts, by a key that only whoever knows the administrator's token could know.
     pub(super) signer: Signer,
+    pub(super) longest_token: Option<u32>,
 }
 
 impl Machine {
@@ -118,6 +122,7 @@ impl Machine {
             simulated: config.nodes.iter().map(|shape| shape.name.clone()).collect(),
             token: ids::hash(&config.token),
             signer: Signer::new(&ids::hash(&format!("accounts of {}: {}", config.cluster, config.token))),
+            longest_token: config.longest_token,
         };
         machine.make_initial_namespaces(&ids::uid_of(&config.cluster));
         machine.make_initial_roles();

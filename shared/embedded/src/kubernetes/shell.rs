@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
@@ -21,6 +23,7 @@ use super::nodes::NodeShape;
 use super::status::Refusal;
 use super::streams::{self, Body};
 use crate::serve::{self, Connection};
+use crate::tls::Tls;
 use crate::{Clock, web};
 
 /// Largest request body, which is what etcd takes.
@@ -50,6 +53,11 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The simulated nodes.
     pub nodes: Vec<NodeShape>,
+    /// Whether it serves https, with a certificate by an authority of its own that is made when it starts. kubectl sends
+    /// a token by https alone.
+    pub https: bool,
+    /// The most seconds that a token of an account lives, however long it is asked for: any number by default.
+    pub longest_token: Option<u32>,
 }
 
 impl Settings {
@@ -64,6 +72,8 @@ impl Settings {
             token: token.into(),
             listen,
             nodes,
+            https: false,
+            longest_token: None,
         }
     }
 }
@@ -72,6 +82,8 @@ impl Settings {
 pub struct Kubernetes {
     shared: Arc<Shared>,
     token: String,
+    /// What vouches for it, in PEM, where it serves https.
+    ca_pem: Option<String>,
     server: serve::Server,
     ticker: Ticker,
 }
@@ -105,12 +117,15 @@ impl Kubernetes {
     pub async fn start(settings: Settings) -> io::Result<Kubernetes> {
         let listener = TcpListener::bind(settings.listen).await?;
         let port = listener.local_addr()?.port();
+        let tls = settings.https.then(|| Tls::make(settings.listen.ip())).transpose()?;
+        let (ca_pem, acceptor) = tls.map(|tls| (tls.ca_pem, tls.acceptor)).unzip();
         let machine = Machine::new(Config {
             cluster: settings.identity,
             started: (settings.clock)(),
             token: settings.token.clone(),
             nodes: settings.nodes,
             first_address: first_address(port),
+            longest_token: settings.longest_token,
         });
         let shared = Arc::new(Shared {
             clock: settings.clock,
@@ -124,21 +139,23 @@ impl Kubernetes {
             let shared = Arc::clone(&serving);
             async move { shared.serve(request, connection).await }
         };
-        let server = serve::Server::start(listener, CONNECTIONS_MAX, handler)?;
+        let server = serve::Server::start(listener, acceptor, CONNECTIONS_MAX, handler)?;
         let ticking = Arc::clone(&shared);
         let ticker = Ticker(tokio::spawn(async move { ticking.run().await }));
         Ok(Kubernetes {
             shared,
             token: settings.token,
+            ca_pem,
             server,
             ticker,
         })
     }
 
-    /// Address of the API, as `http://127.0.0.1:port`.
+    /// Address of the API, as `http://127.0.0.1:port`, or by https.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.server.address())
+        let scheme = if self.ca_pem.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.server.address())
     }
 
     /// The administrator's bearer token.
@@ -151,10 +168,14 @@ impl Kubernetes {
     #[must_use]
     pub fn kubeconfig(&self) -> String {
         let name = "embedded";
+        let mut cluster = json!({"server": self.url()});
+        if let Some(pem) = &self.ca_pem {
+            cluster["certificate-authority-data"] = STANDARD.encode(pem).into();
+        }
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": name, "cluster": {"server": self.url()}}],
+            "clusters": [{"name": name, "cluster": cluster}],
             "users": [{"name": name, "user": {"token": self.token}}],
             "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
             "current-context": name,

@@ -84,8 +84,8 @@ impl Proxy {
             let shared = Arc::clone(&shared);
             move |request, _| manage(Arc::clone(&shared), request)
         };
-        let public = serve::Server::start(public, PUBLIC_CONNECTIONS_MAX, pass)?;
-        let api = serve::Server::start(api, API_CONNECTIONS_MAX, manage)?;
+        let public = serve::Server::start(public, None, PUBLIC_CONNECTIONS_MAX, pass)?;
+        let api = serve::Server::start(api, None, API_CONNECTIONS_MAX, manage)?;
         Ok(Proxy { shared, public, api })
     }
 

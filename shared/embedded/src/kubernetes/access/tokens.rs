@@ -71,6 +71,14 @@ impl Machine {
             let cause = Cause::invalid("spec.expirationSeconds", seconds, detail);
             return Err(Refusal::invalid(GROUP, "TokenRequest", "", &[cause]));
         }
+        let longest = self.longest_token.map_or(SECONDS_MAX, i64::from);
+        if seconds > longest {
+            call.warn(format!(
+                "requested expiration of {seconds} seconds shortened to {longest} seconds"
+            ));
+            put(&mut request, "/spec/expirationSeconds", longest);
+        }
+        let seconds = seconds.min(longest);
         let mut bound = json!({
             "namespace": call.namespace,
             "serviceaccount": {"name": call.name, "uid": uid},

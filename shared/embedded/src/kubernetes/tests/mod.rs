@@ -42,6 +42,7 @@ impl Cluster {
             token,
             nodes,
             first_address: 0,
+            longest_token: None,
         });
         Cluster {
             machine,

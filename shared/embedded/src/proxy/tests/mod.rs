@@ -121,7 +121,7 @@ async fn mirror() -> serve::Server {
         }
         response
     };
-    serve::Server::start(listener, 16, answer).unwrap()
+    serve::Server::start(listener, None, 16, answer).unwrap()
 }
 
 async fn pod() -> web::Server {
