@@ -62,7 +62,9 @@ fn denial(peer: Peer, request: &Request<Bytes>) -> Response<Bytes> {
                 "Message": format!("User is not authorized to perform: dynamodb:{}", settings::action(request)),
             }),
         ),
-        Peer::Cluster | Peer::Proxy | Peer::Outside => status(403, "Forbidden", "the role does not allow this"),
+        Peer::Cluster | Peer::Leased | Peer::Proxy | Peer::Outside => {
+            status(403, "Forbidden", "the role does not allow this")
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use crate::connector::Pool;
 use crate::error::Source;
 use crate::fault::Injected;
+use crate::guard::Guard;
 use crate::{DEFAULT_SPAN, Error, Fault, Peer, Rule, Scope, Settings, retry};
 
 /// The longest body of an answer, in bytes: a longer one is [`Error::TooLarge`].
@@ -25,6 +26,7 @@ pub const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 pub struct Client {
     peer: Peer,
     pool: Pool,
+    guard: Option<Guard>,
     settings: Arc<Settings>,
 }
 
@@ -38,10 +40,13 @@ pub struct Kept {
 }
 
 impl Client {
-    pub(crate) fn new(peer: Peer, pool: Pool, settings: &Arc<Settings>) -> Client {
+    /// A client over `pool`. Where there is a `guard`, the pool has it too: it judges names, and what is judged here
+    /// are hosts that are addresses, which are never resolved.
+    pub(crate) fn new(peer: Peer, pool: Pool, guard: Option<Guard>, settings: &Arc<Settings>) -> Client {
         Client {
             peer,
             pool,
+            guard,
             settings: settings.clone(),
         }
     }
@@ -72,6 +77,9 @@ impl Client {
 
     pub(crate) async fn send_taking(&self, request: Request<Bytes>, take: Take) -> Result<Response<Bytes>, Error> {
         check_address(request.uri())?;
+        if let Some(guard) = &self.guard {
+            guard.check(request.uri()).map_err(Error::Guarded)?;
+        }
         let scope = Scope::current().unwrap_or_else(|| Scope::lasting(DEFAULT_SPAN));
         if !self.may_begin(&request, self.left(&scope)) {
             return Err(Error::OutOfTime);
@@ -99,13 +107,13 @@ impl Client {
     /// they did must be recorded.
     fn left(&self, scope: &Scope) -> Duration {
         match self.peer {
-            Peer::Cluster | Peer::Proxy => scope.left().saturating_sub(self.settings.timeouts.store),
+            Peer::Cluster | Peer::Leased | Peer::Proxy => scope.left().saturating_sub(self.settings.timeouts.store),
             Peer::Store | Peer::Platform | Peer::Outside => scope.left(),
         }
     }
 
     fn may_begin(&self, request: &Request<Bytes>, left: Duration) -> bool {
-        let outside_write = matches!(self.peer, Peer::Cluster | Peer::Proxy)
+        let outside_write = matches!(self.peer, Peer::Cluster | Peer::Leased | Peer::Proxy)
             && !matches!(*request.method(), Method::GET | Method::HEAD);
         if outside_write {
             left >= self.timeout()
@@ -141,6 +149,10 @@ impl Client {
             }
             Fault::Delay(span) => {
                 tokio::time::sleep(span).await;
+                self.transmit(request, take).await
+            }
+            Fault::Hold(until) => {
+                until.notified().await;
                 self.transmit(request, take).await
             }
         }

@@ -30,8 +30,8 @@ pub enum Error {
     /// The request cannot be sent as it is: its address is not a whole http or https URL, or its body is a stream.
     #[error("the request cannot be sent")]
     BadRequest(#[source] Source),
-    /// A rule of a [`Fetch`](crate::Fetch) refused. Nothing was sent.
-    #[error("the fetch was refused: {0}")]
+    /// A rule of a guarded client, or of a [`Fetch`](crate::Fetch), refused. Nothing was sent.
+    #[error("the address is refused: {0}")]
     Guarded(Rule),
     /// A [`Trust`](crate::Trust) cannot be used.
     #[error("the certificates or the key to connect with cannot be used")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use crate::Peer;
 
@@ -23,6 +24,8 @@ pub enum Fault {
     Answer(http::Response<Bytes>),
     /// It is sent after this time, which counts against its time-out.
     Delay(Duration),
+    /// It is sent once somebody says so, which counts against its time-out.
+    Hold(Arc<Notify>),
 }
 
 /// The source of the errors that faults cause.

@@ -9,9 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::client::Take;
-use crate::connector::Pool;
-use crate::guard::Guard;
-use crate::{Client, DEFAULT_SPAN, Error, Peer, Scope, Settings, within};
+use crate::{Client, DEFAULT_SPAN, Error, Scope, within};
 
 /// What holds for every request of one [`Fetch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,22 +23,20 @@ pub struct FetchRules {
     pub exempt_hosts: BTreeSet<String>,
 }
 
-/// Fetches under [`FetchRules`], counted as [`Peer::Outside`]. Cloning is cheap and shares the connections.
+/// Fetches under [`FetchRules`], counted as [`Peer::Outside`](crate::Peer::Outside). Cloning is cheap and shares the connections.
 ///
 /// A host that is, or resolves to, an address which is not of the public internet is refused, and connections are made
 /// to the addresses that were checked. Redirects are not followed: they are answers like every other.
 #[derive(Clone)]
 pub struct Fetch {
     client: Client,
-    guard: Guard,
     rules: Arc<FetchRules>,
 }
 
 impl Fetch {
-    pub(crate) fn new(pool: Pool, guard: Guard, rules: FetchRules, settings: &Arc<Settings>) -> Fetch {
+    pub(crate) fn new(client: Client, rules: FetchRules) -> Fetch {
         Fetch {
-            client: Client::new(Peer::Outside, pool, settings),
-            guard,
+            client,
             rules: Arc::new(rules),
         }
     }
@@ -50,7 +46,6 @@ impl Fetch {
     /// # Errors
     /// [`Error::Guarded`] names the rule that refused; otherwise as [`Client::send`].
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        self.guard.check(request.uri()).map_err(Error::Guarded)?;
         let scope = Scope::current().unwrap_or_else(|| Scope::lasting(DEFAULT_SPAN));
         let take = Take::Whole(self.rules.largest_body);
         within(scope.at_most(self.rules.span), self.client.send_taking(request, take)).await

@@ -1,4 +1,4 @@
-//! Which addresses a guarded fetch may connect to.
+//! Which addresses a guarded client may connect to.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,24 +8,34 @@ use std::task::{Context, Poll};
 
 use http::Uri;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use ipnet::IpNet;
 use tower::Service;
 
 use crate::error::{LONGEST_CHAIN, Source};
 
-/// IPv4 ranges that are not the public internet, by address and length of the prefix.
+/// Kinds of addresses that a [`Reach`] may open.
+const PRIVATE: &str = "private";
+const CARRIER_GRADE_NAT: &str = "carrier-grade NAT";
+const UNIQUE_LOCAL: &str = "unique local";
+const LOOPBACK: &str = "loopback";
+
+/// IPv4 ranges that are not the public internet, by address and length of the prefix: of two, the first counts. Those of
+/// metadata are what hosts of a cloud are told their credentials at.
 /// <https://www.iana.org/assignments/iana-ipv4-special-registry>
-const INWARD_V4: [(Ipv4Addr, u32, &str); 17] = [
+const INWARD_V4: [(Ipv4Addr, u32, &str); 19] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8, "unspecified"),
-    (Ipv4Addr::new(10, 0, 0, 0), 8, "private"),
-    (Ipv4Addr::new(100, 64, 0, 0), 10, "carrier-grade NAT"),
-    (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback"),
+    (Ipv4Addr::new(10, 0, 0, 0), 8, PRIVATE),
+    (Ipv4Addr::new(100, 100, 100, 200), 32, "metadata"),
+    (Ipv4Addr::new(100, 64, 0, 0), 10, CARRIER_GRADE_NAT),
+    (Ipv4Addr::new(127, 0, 0, 0), 8, LOOPBACK),
     (Ipv4Addr::new(168, 63, 129, 16), 32, "metadata"),
     (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local or metadata"),
-    (Ipv4Addr::new(172, 16, 0, 0), 12, "private"),
+    (Ipv4Addr::new(172, 16, 0, 0), 12, PRIVATE),
+    (Ipv4Addr::new(192, 0, 0, 192), 32, "metadata"),
     (Ipv4Addr::new(192, 0, 0, 0), 24, "reserved"),
     (Ipv4Addr::new(192, 0, 2, 0), 24, "documentation"),
     (Ipv4Addr::new(192, 88, 99, 0), 24, "reserved"),
-    (Ipv4Addr::new(192, 168, 0, 0), 16, "private"),
+    (Ipv4Addr::new(192, 168, 0, 0), 16, PRIVATE),
     (Ipv4Addr::new(198, 18, 0, 0), 15, "benchmark"),
     (Ipv4Addr::new(198, 51, 100, 0), 24, "documentation"),
     (Ipv4Addr::new(203, 0, 113, 0), 24, "documentation"),
@@ -36,12 +46,14 @@ const INWARD_V4: [(Ipv4Addr, u32, &str); 17] = [
 
 /// IPv6 ranges that are not the public internet. The last one is everything but global unicast, 2000::/3.
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>
-const INWARD_V6: [(Ipv6Addr, u32, &str); 13] = [
+const INWARD_V6: [(Ipv6Addr, u32, &str); 15] = [
     (Ipv6Addr::UNSPECIFIED, 128, "unspecified"),
-    (Ipv6Addr::LOCALHOST, 128, "loopback"),
+    (Ipv6Addr::LOCALHOST, 128, LOOPBACK),
     (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10, "link-local"),
     (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10, "site-local"),
-    (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, "unique local"),
+    (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32, "metadata"),
+    (Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0), 32, "metadata"),
+    (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, UNIQUE_LOCAL),
     (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8, "multicast"),
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, "reserved"),
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32, "documentation"),
@@ -55,7 +67,44 @@ const INWARD_V6: [(Ipv6Addr, u32, &str); 13] = [
 /// The prefix under which NAT64 shows IPv4 addresses (RFC 6052).
 const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
 
-/// The rule of a guarded fetch that refused it.
+/// Which inward addresses a guarded client may connect to all the same, by the operator's word: none by default.
+///
+/// Link-local, metadata, multicast, documentation and every other address that nobody serves at are in no reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Networks whose private addresses (RFC 1918, carrier-grade NAT, unique local) may be connected to.
+    pub networks: Vec<IpNet>,
+    /// Whether the host that this runs on may be.
+    pub loopback: bool,
+}
+
+impl Reach {
+    /// These networks, between commas, such as `10.0.0.0/8, fd12:3456::/32`, and not this host.
+    ///
+    /// # Errors
+    /// The first that is none.
+    pub fn of_networks(text: &str) -> Result<Self, String> {
+        let networks = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+        let parsed = networks.map(|text| {
+            let network = text.parse();
+            network.map_err(|_| format!("'{text}' is no network, such as 10.0.0.0/8"))
+        });
+        Ok(Self {
+            networks: parsed.collect::<Result<_, _>>()?,
+            loopback: false,
+        })
+    }
+
+    fn covers(&self, address: IpAddr, kind: &str) -> bool {
+        match kind {
+            LOOPBACK => self.loopback,
+            PRIVATE | CARRIER_GRADE_NAT | UNIQUE_LOCAL => self.networks.iter().any(|net| net.contains(&address)),
+            _ => false,
+        }
+    }
+}
+
+/// The rule of a guard that refused an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rule {
     /// The host is, or resolves to, an address that is not of the public internet.
@@ -79,10 +128,15 @@ impl Rule {
 fn inward(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => inward_v4(address),
-        IpAddr::V6(address) => match embedded_v4(address) {
-            Some(embedded) => inward_v4(embedded),
-            None => inward_v6(address),
-        },
+        IpAddr::V6(address) => inward_v6(address),
+    }
+}
+
+/// The address that this one leads to in the end.
+fn led_to(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => embedded_v4(v6).map_or(address, IpAddr::V4),
     }
 }
 
@@ -105,18 +159,28 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     address.to_ipv4_mapped().or_else(|| is_nat64.then(last))
 }
 
-/// Refuses inward addresses, except of the hosts that the operator wrote down.
+/// Refuses inward addresses, except of the hosts that the operator wrote down, and within the operator's reach.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     exempt: Arc<BTreeSet<String>>,
+    reach: Arc<Reach>,
 }
 
 impl Guard {
     /// A guard that lets every address of the hosts `exempt` pass.
-    pub(crate) fn new(exempt: &BTreeSet<String>) -> Self {
+    pub(crate) fn of_hosts(exempt: &BTreeSet<String>) -> Self {
         let exempt = exempt.iter().map(|host| host.to_ascii_lowercase()).collect();
         Guard {
             exempt: Arc::new(exempt),
+            reach: Arc::default(),
+        }
+    }
+
+    /// A guard that lets what `reach` covers pass, whichever host has it.
+    pub(crate) fn of_reach(reach: &Reach) -> Self {
+        Guard {
+            exempt: Arc::default(),
+            reach: Arc::new(reach.clone()),
         }
     }
 
@@ -131,8 +195,10 @@ impl Guard {
     }
 
     fn admit(&self, host: &str, address: IpAddr) -> Result<(), Rule> {
+        let address = led_to(address);
+        let is_exempt = || self.exempt.contains(&host.to_ascii_lowercase());
         match inward(address) {
-            Some(kind) if !self.exempt.contains(&host.to_ascii_lowercase()) => Err(Rule::InwardAddress(kind)),
+            Some(kind) if !self.reach.covers(address, kind) && !is_exempt() => Err(Rule::InwardAddress(kind)),
             _ => Ok(()),
         }
     }
@@ -184,7 +250,7 @@ mod tests {
     use super::*;
 
     fn kind(address: &str) -> Option<&'static str> {
-        inward(address.parse().unwrap())
+        inward(led_to(address.parse().unwrap()))
     }
 
     #[test]
@@ -209,7 +275,10 @@ mod tests {
             ("::2", "1fff:ffff::", "reserved"),
             ("fe80::", "febf::1", "link-local"),
             ("fc00::", "fdff::1", "unique local"),
-            ("fd00:ec2::254", "fd00:ec2::254", "unique local"),
+            ("fd00:ec2::254", "fd00:ec2::254", "metadata"),
+            ("fd20:ce::254", "fd20:ce::254", "metadata"),
+            ("100.100.100.200", "100.100.100.200", "metadata"),
+            ("192.0.0.192", "192.0.0.192", "metadata"),
             ("ff00::", "ffff::1", "multicast"),
             ("2001::", "2001:1ff:ffff::", "reserved"),
             ("2001:db8::", "2001:db8:ffff::", "documentation"),
@@ -266,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_host_that_is_an_address_is_checked_in_every_form_that_is_not_resolved() {
-        let guard = Guard::new(&BTreeSet::from(["10.0.0.9".to_owned(), "[FD00::9]".to_owned()]));
+        let guard = Guard::of_hosts(&BTreeSet::from(["10.0.0.9".to_owned(), "[FD00::9]".to_owned()]));
         let check = |uri: &str| guard.check(&uri.parse().unwrap());
         for inside in [
             "http://127.0.0.1/",
@@ -284,5 +353,54 @@ mod tests {
         ] {
             assert_eq!(check(outside), Ok(()), "{outside}");
         }
+    }
+
+    #[test]
+    fn a_reach_opens_private_networks_that_are_listed_and_loopback_where_it_says_so_and_nothing_else() {
+        let networks = [
+            "10.1.0.0/16",
+            "100.64.0.0/10",
+            "fd00::/8",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+        ];
+        let reach = Reach {
+            networks: networks.map(|net| net.parse().unwrap()).into(),
+            loopback: false,
+        };
+        let admits = |reach: &Reach, address: &str| {
+            let guard = Guard::of_reach(reach);
+            guard.admit("host.example", address.parse().unwrap()).is_ok()
+        };
+        for open in [
+            "10.1.2.3",
+            "::ffff:10.1.2.3",
+            "64:ff9b::10.1.2.3",
+            "100.64.0.1",
+            "fd12::1",
+            "8.8.8.8",
+        ] {
+            assert!(admits(&reach, open), "{open}");
+        }
+        for shut in [
+            "10.2.0.1",
+            "::ffff:10.2.0.1",
+            "192.168.0.1",
+            "fc00::1",
+            "127.0.0.1",
+            "::1",
+            "169.254.169.254",
+            "100.100.100.200",
+            "fd00:ec2::254",
+            "fe80::1",
+        ] {
+            assert!(!admits(&reach, shut), "{shut}");
+        }
+        let here = Reach {
+            networks: Vec::new(),
+            loopback: true,
+        };
+        assert!(admits(&here, "127.0.0.1") && admits(&here, "::1") && admits(&here, "::ffff:127.0.0.1"));
+        assert!(!admits(&here, "10.1.2.3") && !admits(&here, "0.0.0.0"));
     }
 }

@@ -26,7 +26,7 @@ pub use connector::Trust;
 pub use error::Error;
 pub use fault::{Fault, Faults};
 pub use fetch::{Fetch, FetchRules};
-pub use guard::Rule;
+pub use guard::{Reach, Rule};
 pub use retry::{ATTEMPTS, LONGEST_RETRY_AFTER};
 pub use scope::{Counts, DEFAULT_SPAN, NOTES_MAX, Scope, note, within};
 
@@ -35,8 +35,10 @@ pub use scope::{Counts, DEFAULT_SPAN, NOTES_MAX, Scope, note, within};
 pub enum Peer {
     /// DynamoDB.
     Store,
-    /// A Kubernetes API server, of a home cell or of a leased cluster.
+    /// The Kubernetes API server of a home cell.
     Cluster,
+    /// The Kubernetes API server of a cluster that can be leased.
+    Leased,
     /// The API of a cell's route proxy.
     Proxy,
     /// AWS's other services, such as Secrets Manager and STS.
@@ -50,7 +52,7 @@ pub enum Peer {
 pub struct Timeouts {
     /// For [`Peer::Store`]; 3 s by default.
     pub store: Duration,
-    /// For [`Peer::Cluster`]; 5 s by default.
+    /// For [`Peer::Cluster`] and [`Peer::Leased`]; 5 s by default.
     pub cluster: Duration,
     /// For [`Peer::Proxy`]; 3 s by default.
     pub proxy: Duration,
@@ -76,7 +78,7 @@ impl Timeouts {
     fn of(&self, peer: Peer) -> Duration {
         match peer {
             Peer::Store => self.store,
-            Peer::Cluster => self.cluster,
+            Peer::Cluster | Peer::Leased => self.cluster,
             Peer::Proxy => self.proxy,
             Peer::Platform => self.platform,
             Peer::Outside => self.outside,
@@ -113,9 +115,14 @@ impl Net {
         })
     }
 
+    /// How long one attempt may take.
+    pub fn timeouts(&self) -> Timeouts {
+        self.settings.timeouts
+    }
+
     /// A client of `peer` on the shared connections.
     pub fn client(&self, peer: Peer) -> Client {
-        Client::new(peer, self.pool.clone(), &self.settings)
+        Client::new(peer, self.pool.clone(), None, &self.settings)
     }
 
     /// A client of `peer` that trusts, and shows, what `trust` says. It has connections of its own, so keep it.
@@ -123,7 +130,18 @@ impl Net {
     /// # Errors
     /// [`Error::BadTrust`] when a PEM text holds no certificate, no key, or a key of another certificate.
     pub fn client_trusting(&self, peer: Peer, trust: &Trust) -> Result<Client, Error> {
-        Ok(Client::new(peer, connector::pool(trust, None)?, &self.settings))
+        Ok(Client::new(peer, connector::pool(trust, None)?, None, &self.settings))
+    }
+
+    /// As [`Net::client_trusting`], for addresses that strangers wrote down: only those of the public internet are
+    /// connected to, and inward ones within `reach`. Names are judged by what each connection resolves them to.
+    ///
+    /// # Errors
+    /// As [`Net::client_trusting`].
+    pub fn client_guarded(&self, peer: Peer, trust: &Trust, reach: &Reach) -> Result<Client, Error> {
+        let guard = Guard::of_reach(reach);
+        let pool = connector::pool(trust, Some(guard.clone()))?;
+        Ok(Client::new(peer, pool, Some(guard), &self.settings))
     }
 
     /// Fetches under `rules`. It has connections of its own, so keep it.
@@ -131,9 +149,10 @@ impl Net {
     /// # Errors
     /// As [`Net::new`].
     pub fn fetch(&self, rules: FetchRules) -> Result<Fetch, Error> {
-        let guard = Guard::new(&rules.exempt_hosts);
+        let guard = Guard::of_hosts(&rules.exempt_hosts);
         let pool = connector::pool(&Trust::default(), Some(guard.clone()))?;
-        Ok(Fetch::new(pool, guard, rules, &self.settings))
+        let client = Client::new(Peer::Outside, pool, Some(guard), &self.settings);
+        Ok(Fetch::new(client, rules))
     }
 
     /// The client of `peer` as the AWS SDK takes it: same connections, same policy, same counters.

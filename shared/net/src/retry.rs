@@ -104,7 +104,14 @@ mod tests {
 
     #[test]
     fn passing_statuses_are_retried_whoever_gives_them() {
-        for peer in [Peer::Store, Peer::Cluster, Peer::Proxy, Peer::Platform, Peer::Outside] {
+        for peer in [
+            Peer::Store,
+            Peer::Cluster,
+            Peer::Leased,
+            Peer::Proxy,
+            Peer::Platform,
+            Peer::Outside,
+        ] {
             for status in [429, 502, 503, 504] {
                 assert!(retried(peer, status, ""), "{peer:?} {status}");
             }
@@ -117,7 +124,7 @@ mod tests {
     #[test]
     fn an_internal_error_is_retried_only_from_the_store() {
         assert!(retried(Peer::Store, 500, ""));
-        for peer in [Peer::Cluster, Peer::Proxy, Peer::Platform, Peer::Outside] {
+        for peer in [Peer::Cluster, Peer::Leased, Peer::Proxy, Peer::Platform, Peer::Outside] {
             assert!(!retried(peer, 500, ""), "{peer:?}");
         }
     }

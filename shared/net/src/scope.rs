@@ -38,6 +38,8 @@ pub struct Counts {
     pub store: u64,
     /// To [`Peer::Cluster`].
     pub cluster: u64,
+    /// To [`Peer::Leased`].
+    pub leased: u64,
     /// To [`Peer::Proxy`].
     pub proxy: u64,
     /// To [`Peer::Platform`].
@@ -50,6 +52,7 @@ pub struct Counts {
 struct Attempts {
     store: AtomicU64,
     cluster: AtomicU64,
+    leased: AtomicU64,
     proxy: AtomicU64,
     platform: AtomicU64,
     outside: AtomicU64,
@@ -91,6 +94,7 @@ impl Scope {
         Counts {
             store: read(&self.attempts.store),
             cluster: read(&self.attempts.cluster),
+            leased: read(&self.attempts.leased),
             proxy: read(&self.attempts.proxy),
             platform: read(&self.attempts.platform),
             outside: read(&self.attempts.outside),
@@ -116,6 +120,7 @@ impl Scope {
         let counter = match peer {
             Peer::Store => &self.attempts.store,
             Peer::Cluster => &self.attempts.cluster,
+            Peer::Leased => &self.attempts.leased,
             Peer::Proxy => &self.attempts.proxy,
             Peer::Platform => &self.attempts.platform,
             Peer::Outside => &self.attempts.outside,

@@ -130,13 +130,7 @@ impl Weather {
         let (rng, injected) = (Mutex::new(rng), Arc::clone(injected));
         let told = Arc::new(told);
         let faults: Faults = Arc::new(move |peer, request| {
-            let mut rng = rng.lock().unwrap();
-            let (what, fault) = match peer {
-                Peer::Proxy => self.to_proxy(request, &told),
-                Peer::Cluster => self.to_cluster(&mut rng),
-                Peer::Store => self.to_store(request, &mut rng),
-                Peer::Platform | Peer::Outside => ("", Fault::Pass),
-            };
+            let (what, fault) = self.strikes(peer, request, &told, &mut rng.lock().unwrap());
             if !matches!(fault, Fault::Pass) {
                 *injected.lock().unwrap().entry(what).or_default() += 1;
             }
@@ -149,6 +143,16 @@ impl Weather {
         Settings {
             timeouts,
             faults: Some(faults),
+        }
+    }
+
+    /// What happens to a call, and what that is called.
+    pub fn strikes(self, peer: Peer, request: &Request<Bytes>, told: &Table, rng: &mut Rng) -> (&'static str, Fault) {
+        match peer {
+            Peer::Proxy => self.to_proxy(request, told),
+            Peer::Cluster | Peer::Leased => self.to_cluster(rng),
+            Peer::Store => self.to_store(request, rng),
+            Peer::Platform | Peer::Outside => ("", Fault::Pass),
         }
     }
 

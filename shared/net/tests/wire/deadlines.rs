@@ -131,6 +131,7 @@ async fn concurrent_scopes_on_shared_clients_count_their_own() {
             Counts {
                 store: reads,
                 cluster: reads,
+                leased: 0,
                 proxy: reads,
                 platform: 0,
                 outside: 0

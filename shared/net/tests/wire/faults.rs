@@ -83,6 +83,22 @@ async fn a_delay_counts_against_the_time_out() {
 }
 
 #[tokio::test]
+async fn what_is_held_is_sent_once_somebody_says_so() {
+    let server = Server::start(|_| Act::Answer(200, "")).await;
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let held = Arc::clone(&gate);
+    let late = client(move |_| Fault::Hold(Arc::clone(&held)));
+    let opened = async {
+        tokio::task::yield_now().await;
+        assert_eq!(server.requests(), 0);
+        gate.notify_one();
+    };
+    let (answer, ()) = tokio::join!(late.send(request(Method::GET, &server.url)), opened);
+    assert!(answer.is_ok());
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
 async fn faults_are_told_the_peer_and_the_request() {
     let faults: net::Faults = Arc::new(|peer, request| {
         let told = format!("{peer:?} {} {}", request.method(), request.uri().path());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request};
-use net::{Error, Fetch, FetchRules, Peer, Rule, Scope, within};
+use net::{Error, Fetch, FetchRules, Peer, Reach, Rule, Scope, Trust, within};
 
 use crate::server::{Act, Server};
 use crate::{ms, net, request};
@@ -52,8 +52,37 @@ async fn an_inward_host_is_refused_by_name_of_the_rule_before_anything_is_sent()
     let said = outcome.unwrap_err().to_string();
     assert_eq!(
         said,
-        "the fetch was refused: its host has a link-local or metadata address, which is not of the public internet"
+        "the address is refused: its host has a link-local or metadata address, which is not of the public internet"
     );
+}
+
+#[tokio::test]
+async fn a_guarded_client_judges_names_and_addresses_by_its_reach_and_follows_no_redirect() {
+    let server = Server::start(|_| Act::Header(302, "location", "http://169.254.169.254/")).await;
+    let guarded = |loopback| {
+        let reach = Reach {
+            networks: vec!["127.0.0.0/8".parse().unwrap()],
+            loopback,
+        };
+        let net = net(ms(3000));
+        net.client_guarded(Peer::Cluster, &Trust::default(), &reach).unwrap()
+    };
+    for host in ["127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]"] {
+        let outcome = guarded(false).send(request(Method::GET, &at(&server, host))).await;
+        let Err(Error::Guarded(rule)) = outcome else {
+            panic!("{host}: {outcome:?}")
+        };
+        assert_eq!(rule, Rule::InwardAddress("loopback"), "{host}");
+    }
+    assert_eq!(server.connections(), 0);
+    for host in ["127.0.0.1", "localhost"] {
+        let answer = guarded(true)
+            .send(request(Method::GET, &at(&server, host)))
+            .await
+            .unwrap();
+        assert_eq!(answer.status().as_u16(), 302);
+    }
+    assert_eq!(server.requests(), 2);
 }
 
 #[tokio::test]
