@@ -66,11 +66,22 @@ pub enum KeyringError {
 #[error("the sealed text cannot be opened")]
 pub struct Unsealable;
 
+/// A sealed text that was opened.
+pub struct Opened {
+    /// What was sealed.
+    pub text: Vec<u8>,
+    /// The same, sealed with the first key, where another one of the ring had sealed it. Whoever opens the same sealed
+    /// text gets the same.
+    pub resealed: Option<String>,
+}
+
 /// What a subkey is for; two uses never share one.
 #[derive(Clone, Copy)]
 enum Use {
     Seal,
     Token,
+    /// Nonces of what is sealed again.
+    Nonce,
 }
 
 impl Keyring {
@@ -103,6 +114,15 @@ impl Keyring {
         })
     }
 
+    /// The keys of both, these before the `older`: as a keyring is after its rotation.
+    pub fn before(&self, older: &Keyring) -> Keyring {
+        let older = std::iter::once(&older.first).chain(&older.others);
+        Keyring {
+            first: self.first.clone(),
+            others: self.others.iter().chain(older).cloned().collect(),
+        }
+    }
+
     /// Seals `plaintext` with the first key (AES-256-GCM): only `open` with the same `purpose` and `bound_to` opens it.
     ///
     /// `nonce` must be random and never used twice. The result is base64url without padding of a version byte, the
@@ -127,6 +147,28 @@ impl Keyring {
     /// # Errors
     /// [`Unsealable`], without saying why.
     pub fn open(&self, purpose: &str, bound_to: &[&str], sealed: &str) -> Result<Vec<u8>, Unsealable> {
+        self.opened(purpose, bound_to, sealed).map(|(text, _)| text)
+    }
+
+    /// As [`Keyring::open`], and seals again with the first key what another one had sealed, so that the others need not
+    /// be kept.
+    ///
+    /// Its nonce is derived from what was sealed: HMAC is as good as random to whoever has not the key, and the same
+    /// nonce comes again only with the same text and binding.
+    ///
+    /// # Errors
+    /// [`Unsealable`], without saying why.
+    pub fn open_and_reseal(&self, purpose: &str, bound_to: &[&str], sealed: &str) -> Result<Opened, Unsealable> {
+        let (text, is_by_first) = self.opened(purpose, bound_to, sealed)?;
+        let resealed = (!is_by_first).then(|| {
+            let nonce = self.first.nonce(purpose, &encoded(sealed.as_bytes(), bound_to));
+            self.seal(purpose, bound_to, &text, nonce)
+        });
+        Ok(Opened { text, resealed })
+    }
+
+    /// What was sealed, and whether by the first key.
+    fn opened(&self, purpose: &str, bound_to: &[&str], sealed: &str) -> Result<(Vec<u8>, bool), Unsealable> {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| Unsealable)?;
         let (header, ciphertext) = sealed.split_at_checked(HEADER_BYTES).ok_or(Unsealable)?;
         let (version, rest) = header.split_first().ok_or(Unsealable)?;
@@ -136,8 +178,9 @@ impl Keyring {
         }
         // Two keys may share an id, so each that has it is tried.
         self.keys()
-            .filter(|key| key.id == id)
-            .find_map(|key| key.open(purpose, header, bound_to, nonce, ciphertext))
+            .enumerate()
+            .filter(|(_, key)| key.id == id)
+            .find_map(|(place, key)| Some((key.open(purpose, header, bound_to, nonce, ciphertext)?, place == 0)))
             .ok_or(Unsealable)
     }
 
@@ -186,6 +229,7 @@ impl Key {
         let label: &[u8] = match used_to {
             Use::Seal => b"seal\0",
             Use::Token => b"token\0",
+            Use::Nonce => b"nonce\0",
         };
         match self.root.expand(&[label, purpose.as_bytes()], kind) {
             Ok(derived) => K::from(derived),
@@ -195,6 +239,15 @@ impl Key {
 
     fn sealing(&self, purpose: &str) -> LessSafeKey {
         LessSafeKey::new(self.subkey::<UnboundKey, _>(Use::Seal, purpose, &AES_256_GCM))
+    }
+
+    fn nonce(&self, purpose: &str, of: &[u8]) -> [u8; NONCE_LEN] {
+        let key: hmac::Key = self.subkey(Use::Nonce, purpose, hmac::HMAC_SHA256);
+        let mut nonce = [0; NONCE_LEN];
+        for (to, from) in nonce.iter_mut().zip(hmac::sign(&key, of).as_ref()) {
+            *to = *from;
+        }
+        nonce
     }
 
     fn token(&self, purpose: &str, id: &str) -> String {

@@ -9,7 +9,7 @@ mod keyring;
 use ring::digest;
 use subtle::ConstantTimeEq;
 
-pub use keyring::{Keyring, KeyringError, LARGEST_KEYRING, Unsealable};
+pub use keyring::{Keyring, KeyringError, LARGEST_KEYRING, Opened, Unsealable};
 
 /// The SHA-256 of `bytes` in 64 lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {

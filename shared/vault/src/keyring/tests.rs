@@ -31,6 +31,25 @@ fn what_is_sealed_opens_again_and_does_not_show_its_text() {
 }
 
 #[test]
+fn what_an_older_key_sealed_is_sealed_again_with_the_first_and_what_it_sealed_itself_is_left() {
+    let sealed = ring(&[1]).seal("kubeconfig", &["c"], b"secret", NONCE);
+    let rotated = ring(&[2, 1]);
+    let opened = rotated.open_and_reseal("kubeconfig", &["c"], &sealed).unwrap();
+    assert_eq!(opened.text, b"secret");
+    let resealed = opened.resealed.unwrap();
+    let again = rotated.open_and_reseal("kubeconfig", &["c"], &sealed).unwrap();
+    assert_eq!(again.resealed.as_ref(), Some(&resealed), "by whoever opens it");
+    let opened = ring(&[2]).open_and_reseal("kubeconfig", &["c"], &resealed).unwrap();
+    assert_eq!((opened.text.as_slice(), opened.resealed), (b"secret".as_slice(), None));
+
+    let nonce = |sealed: &str| URL_SAFE_NO_PAD.decode(sealed).unwrap()[1 + KEY_ID_BYTES..HEADER_BYTES].to_vec();
+    let other = ring(&[1]).seal("kubeconfig", &["c"], b"other", *b"other twelve");
+    let other = rotated.open_and_reseal("kubeconfig", &["c"], &other).unwrap();
+    assert_ne!(nonce(&other.resealed.unwrap()), nonce(&resealed));
+    assert_ne!(nonce(&sealed), nonce(&resealed));
+}
+
+#[test]
 fn another_purpose_or_binding_is_refused() {
     let ring = ring(&[1]);
     let sealed = ring.seal("kubeconfig", &["ab", "c"], b"secret", NONCE);
