@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use domain::limits::{DUE_SHARDS, PROMISES_A_RUN, REAP_CONCURRENCY, REAP_READ};
+use domain::limits::{PROMISES_A_RUN, REAP_CONCURRENCY, REAP_READ};
 use domain::{
     Act, Application, ApplicationId, Brake, CellName, Outcome, PlannedStep, ReapRules, Reason, Subject, act, plan,
 };
@@ -58,8 +58,9 @@ pub(crate) async fn run(
     mut report: Report,
     rows_max: usize,
 ) -> LaneRun {
+    let of_cell = domain::Lane::Applications(cell.clone());
     let (due, reach, rows) = futures::join!(
-        read_due(powers, call, cell, report.now, rows_max),
+        read_due(&powers.store, call, &of_cell, report.now, rows_max),
         probe(powers, call, cell),
         powers.store.cell_rows(cell)
     );
@@ -67,7 +68,7 @@ pub(crate) async fn run(
         call.note("reading a cell's rows", &error);
         report.errors += 1;
     });
-    report.errors += usize::from(DUE_SHARDS) - due.read;
+    report.errors += usize::from(of_cell.shards()) - due.read;
     report.due = due.items.len();
     let planned = plan(due.items, ReapRules { rows_left: rows_max }, report.now);
     report.left = planned.left;
@@ -272,7 +273,7 @@ fn applications(steps: &[PlannedStep], act: &str) -> Vec<ApplicationId> {
     steps
         .filter_map(|step| match &step.due.subject {
             Subject::Application(id) => Some(id.clone()),
-            Subject::Preload(..) => None,
+            Subject::Preload(..) | Subject::Cluster(_) => None,
         })
         .collect()
 }

@@ -1,10 +1,10 @@
 //! What a lane begins with: what is due, and what can be reached.
 
-use domain::limits::DUE_SHARDS;
 use domain::{CellName, Due, Lane, Reach};
 use futures::future::join_all;
 use gateway::{Call, TableAndCells};
 use jiff::Timestamp;
+use store::Store;
 
 use crate::run::is_late;
 
@@ -20,16 +20,10 @@ pub(crate) struct DueRead {
 
 /// Reads what is due in all shards of a lane at once. Each shard has its share of `rows_max`, so that a full one does
 /// not keep the others from their turn.
-pub(crate) async fn read_due(
-    powers: &TableAndCells,
-    call: &Call,
-    cell: &CellName,
-    now: Timestamp,
-    rows_max: usize,
-) -> DueRead {
-    let share = rows_max / usize::from(DUE_SHARDS);
-    let shards: Vec<_> = (0..DUE_SHARDS)
-        .map(|shard| read_shard(powers, call, cell, shard, now, share))
+pub(crate) async fn read_due(store: &Store, call: &Call, lane: &Lane, now: Timestamp, rows_max: usize) -> DueRead {
+    let share = rows_max / usize::from(lane.shards());
+    let shards: Vec<_> = (0..lane.shards())
+        .map(|shard| read_shard(store, call, lane, shard, now, share))
         .collect();
     let mut all = DueRead::default();
     for mut shard in join_all(shards).await {
@@ -40,18 +34,10 @@ pub(crate) async fn read_due(
     all
 }
 
-async fn read_shard(
-    powers: &TableAndCells,
-    call: &Call,
-    cell: &CellName,
-    shard: u16,
-    now: Timestamp,
-    most: usize,
-) -> DueRead {
-    let lane = Lane::Applications(cell.clone());
+async fn read_shard(store: &Store, call: &Call, lane: &Lane, shard: u16, now: Timestamp, most: usize) -> DueRead {
     let (mut due, mut after): (DueRead, Option<String>) = Default::default();
     loop {
-        match powers.store.due(&lane, shard, now, after.as_deref()).await {
+        match store.due(lane, shard, now, after.as_deref()).await {
             Ok(page) => {
                 due.items.extend(page.items);
                 after = page.next;

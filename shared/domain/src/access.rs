@@ -45,6 +45,8 @@ pub enum Caller {
     Nobody,
     /// The first admin key, which the configuration has instead of the table.
     ConfiguredAdmin,
+    /// The key for leases whose hash, or which itself, is in the configuration.
+    ConfiguredLeases,
     /// A known API key.
     Key {
         /// Its name.
@@ -60,6 +62,7 @@ impl Caller {
         match self {
             Caller::Nobody => "open".to_owned(),
             Caller::ConfiguredAdmin => "configured-admin".to_owned(),
+            Caller::ConfiguredLeases => "configured-leases".to_owned(),
             Caller::Key { name, .. } => format!("key:{name}"),
         }
     }
@@ -69,6 +72,7 @@ impl Caller {
         match self {
             Caller::Nobody => false,
             Caller::ConfiguredAdmin => true,
+            Caller::ConfiguredLeases => scope == Scope::Leases,
             Caller::Key { scopes, .. } => scopes.contains(&scope) || scopes.contains(&Scope::Admin),
         }
     }
@@ -103,7 +107,7 @@ pub fn may_call(caller: &Caller, access: Access, launches_closed: bool) -> Resul
         Access::Open => return Ok(true),
         Access::OpenUnlessClosed(_) if !launches_closed => return Ok(true),
         Access::AnyKey => match caller {
-            Caller::Key { .. } | Caller::ConfiguredAdmin => return Ok(true),
+            Caller::Key { .. } | Caller::ConfiguredAdmin | Caller::ConfiguredLeases => return Ok(true),
             Caller::Nobody => return Err(forbidden("an API key")),
         },
         Access::KeyOrLaunchToken(scope) => return Ok(caller.has(scope)),

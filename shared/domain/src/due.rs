@@ -6,20 +6,33 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::application::after;
-use crate::limits::{ATTEMPTS_DOUBLED_MAX, DUE_SHARDS, LOOK_AGAIN, TAKE_BUDGET};
-use crate::{ApplicationId, CellName, TemplateName};
+use crate::limits::{ATTEMPTS_DOUBLED_MAX, DUE_SHARDS, LEASE_SHARDS, LOOK_AGAIN, TAKE_BUDGET};
+use crate::{ApplicationId, CellName, ClusterName, TemplateName};
 
 /// A queue of due rows that stand or fall together: a dead cluster holds up its own lane only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
     /// Applications of one cell.
     Applications(CellName),
+    /// Clusters that can be leased.
+    Leases,
+}
+
+impl Lane {
+    /// How many shards its queue has, so that many may be due at once: there are fewer clusters than applications.
+    pub fn shards(&self) -> u16 {
+        match self {
+            Lane::Applications(_) => DUE_SHARDS,
+            Lane::Leases => LEASE_SHARDS,
+        }
+    }
 }
 
 impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lane::Applications(cell) => write!(f, "app@{cell}"),
+            Lane::Leases => f.write_str("lease"),
         }
     }
 }
@@ -33,6 +46,8 @@ pub enum Subject {
     Application(ApplicationId),
     /// The preload of a template's image in a cell.
     Preload(TemplateName, CellName),
+    /// A cluster that can be leased.
+    Cluster(ClusterName),
 }
 
 /// A due row as the index proposes it. The row itself decides.

@@ -18,6 +18,7 @@ mod figure;
 #[cfg(test)]
 mod fixture;
 mod judge;
+mod leasing;
 pub mod limits;
 mod log_text;
 mod look;
@@ -49,10 +50,16 @@ pub use due::{Counts, Due, Lane, Living, Subject, due_after_failure, due_after_t
 pub use event::{Event, Happening};
 pub use figure::{Figure, figures};
 pub use judge::{Activity, Judgement, first_look, judge, reports_use};
+pub use leasing::{
+    Cluster, ClusterPool, ClusterState, ClusterStep, Difference, Ending, EndingWhy, Epoch, Exempt, Fingerprint,
+    Identity, Kind, Lease, LeaseTime, Line, Offer, Place, Quarantine, Reuse, Thing, Ticket, Validity, Wanted, Wish,
+    compare, deletions, next_for_cluster,
+};
 pub use log_text::newest_lines;
 pub use look::Look;
 pub use names::{
-    ApplicationId, CellName, InstallationId, KeyId, KeyName, LabelKey, LabelValue, OrganisationName, TemplateName,
+    ApplicationId, CellName, ClusterName, ClusterPoolName, InstallationId, KeyId, KeyName, LabelKey, LabelValue,
+    LeaseId, OrganisationName, ProviderName, TemplateName,
 };
 pub use node::{NodeSeen, TaintSeen, may_use};
 pub use pod::{PodSeen, PodState, Verdict, verdict};

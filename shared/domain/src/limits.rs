@@ -89,6 +89,8 @@ pub const RETRY_AFTER_UNKNOWN: i64 = 60;
 
 /// Partitions of the due index, per lane.
 pub const DUE_SHARDS: u16 = 16;
+/// Shards of the due index for clusters that can be leased.
+pub const LEASE_SHARDS: u16 = 4;
 /// Due rows a page.
 pub const DUE_PAGE: usize = 100;
 /// Due rows one run of the reaper takes at most, over all lanes.
@@ -162,6 +164,74 @@ pub const LOG_LINES_DEFAULT: u32 = 1_000;
 /// The most bytes that are told of a container's log: 1 MiB.
 pub const LOG_BYTES_MAX: usize = 1024 * 1024;
 
+/// The longest that a lease, or one renewal of it, may ask for when its pool says nothing: a day.
+pub const LEASE_TIME_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest that a lease may last with all its renewals when its pool says nothing: three days.
+pub const LEASE_TOTAL_DEFAULT: Duration = Duration::from_secs(72 * 60 * 60);
+/// The longest time that anything about a lease can say: 30 days.
+pub const LEASE_TIME_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// By how much the clocks of two of our hosts may differ: a lease is relied on for that much less, and taken away that
+/// much later.
+pub const SKEW_MAX: Duration = Duration::from_secs(2);
+/// How long before its end the holder of a lease is warned, the last first.
+pub const LEASE_WARNINGS: [Duration; 2] = [Duration::from_secs(2 * 60), Duration::from_secs(10 * 60)];
+/// How long a cluster that was handed over waits to be fetched before it goes on to the next.
+pub const GRANT_FETCHED: Duration = Duration::from_secs(30);
+/// How long whoever takes a cluster may need to make its holder's credential before it is returned: with a run of the
+/// reaper a minute, it is on its way back within two.
+pub const GRANT_MAX: Duration = Duration::from_secs(50);
+/// How long after a cluster was taken another look may join in making that credential without saying so first: it is
+/// done with it when nobody reckons any more that somebody is.
+pub const GRANT_JOINED: Duration = Duration::from_secs(25);
+/// What must be left of a look to try one more cluster: what is begun with less cannot be brought to its end.
+pub const GRANT_LEAST: Duration = Duration::from_secs(12);
+/// How long a cluster may go on taking the token of an account that is gone: kube-apiserver remembers a good one for
+/// 10 s.
+pub const REVOKED_FOR: Duration = Duration::from_secs(15);
+/// Looks in a row that must find a cluster well before it is free again.
+pub const HEALTH_PASSES: u32 = 2;
+/// How long one cleaning may take before what is still there is named.
+pub const CLEAN_MAX: Duration = Duration::from_secs(10 * 60);
+/// How often a cluster is cleaned at most before what comes again and again is named.
+pub const CLEAN_PASSES: u32 = 3;
+/// How long it may take until a cluster is given back and clean, every cleaning included: so much longer than a lease
+/// its registered credential must last.
+pub const RETURN_MAX: Duration = Duration::from_secs(35 * 60);
+/// How often a cluster that was unwell is looked after.
+pub const HEALTH_AGAIN: Duration = Duration::from_secs(60);
+/// Free clusters that an ask looks at first.
+pub const OFFERS_A_PAGE: usize = 20;
+/// Clusters that one ask tries to take, of those that the index proposes, and again of those that the pool lists.
+pub const LEASE_TRIES_MAX: usize = 5;
+/// The most places in the line of a pool.
+pub const TICKETS_MAX: usize = 1000;
+/// The most places that one caller has in the line of a pool.
+pub const TICKETS_A_CALLER: usize = 100;
+/// How long a place in the line is kept after its owner asked.
+pub const PLACE_KEPT: Duration = Duration::from_secs(60);
+/// How long whoever was given a cluster by a place, and did not hear of it, may come back with its ticket.
+pub const GRANTED_KEPT: Duration = Duration::from_secs(60 * 60);
+/// Places that nobody comes back to of which one ask clears a line.
+pub const TICKETS_SWEPT: usize = 10;
+/// The most bytes of all labels of a wish together: so many that a line of wishes can be read whole.
+pub const WISH_LABELS_MAX: usize = 1024;
+/// How long it is remembered where a lease's token leads: longer than any lease lasts.
+pub const LEASE_POINTER: Duration = Duration::from_secs(32 * 24 * 60 * 60);
+/// How long a ticket is remembered after its owner asked last, given something or not.
+pub const TICKET_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Objects that one look deletes of what a holder left.
+pub const CLEAN_BATCH: usize = 100;
+/// How long a cleaning waits for what it deleted to be gone before it goes on with what should come after.
+pub const CLEAN_RANK_PATIENCE: Duration = Duration::from_secs(30);
+/// The most objects of a cluster that are compared with its baseline.
+pub const INVENTORY_MAX: usize = 50_000;
+/// The most bytes of a `cluster_regex`.
+pub const CLUSTER_REGEX_MAX: usize = 1024;
+/// The most bytes that a `cluster_regex` may need when it is compiled.
+pub const CLUSTER_REGEX_SIZE_MAX: usize = 256 * 1024;
+/// The most characters of a `cluster_version`.
+pub const CLUSTER_VERSION_MAX: usize = 64;
+
 /// How long the external template registry may take to answer, retries included.
 pub const REGISTRY_SPAN: Duration = Duration::from_secs(3);
 /// The most bytes of the external template registry's answer: 1 MiB.
@@ -177,4 +247,11 @@ pub const MESSAGE_MAX: usize = 512;
 const _: () = assert!(WAIT_MAX.as_secs() < LOOK_MAX.as_secs());
 const _: () = assert!(LOOK_MAX.as_secs() < TAKE_BUDGET.as_secs());
 const _: () = assert!(2 * 9 + WORK_MAX.as_secs() < TAKE_BUDGET.as_secs());
+const _: () = assert!(
+    CLEAN_MAX.as_secs() * CLEAN_PASSES as u64 + TAKE_BUDGET.as_secs() + REVOKED_FOR.as_secs() < RETURN_MAX.as_secs()
+);
+const _: () = assert!(LEASE_TIME_MAX.as_secs() < LEASE_POINTER.as_secs());
+const _: () = assert!(GRANT_LEAST.as_secs() < LOOK_MAX.as_secs());
+const _: () = assert!(LOOK_MAX.as_secs() + 2 * SKEW_MAX.as_secs() < GRANT_MAX.as_secs());
+const _: () = assert!(GRANT_JOINED.as_secs() + LOOK_MAX.as_secs() + 2 * SKEW_MAX.as_secs() < TAKE_BUDGET.as_secs());
 const _: () = assert!(CULL_TIMEOUT_DEFAULT.as_millis() as u64 <= MILLIS_MAX);

@@ -100,6 +100,31 @@ name!(
 );
 
 name!(
+    /// The name of a cluster that can be leased.
+    ClusterName,
+    is_dns_label,
+    "a cluster's name is a DNS label: at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"
+);
+name!(
+    /// The name of a pool of clusters that can be leased.
+    ClusterPoolName,
+    is_dns_label,
+    "a cluster pool's name is a DNS label: at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"
+);
+name!(
+    /// Who provides a cluster: a free word, so that old scripts that say `google` can be served by any cluster.
+    ProviderName,
+    is_dns_label,
+    "a cloud provider is a DNS label: at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"
+);
+name!(
+    /// The id of a lease, of which its token is derived. Not the token.
+    LeaseId,
+    is_hex_id,
+    "a lease's id is 32 lower-case hexadecimal digits"
+);
+
+name!(
     /// The key of a Kubernetes label or taint: a name, with a DNS prefix where wanted.
     LabelKey,
     is_label_key,
@@ -113,6 +138,13 @@ name!(
 );
 
 impl ApplicationId {
+    /// The id made of 16 random bytes, which the edge drew.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(hex_id(bytes))
+    }
+}
+
+impl LeaseId {
     /// The id made of 16 random bytes, which the edge drew.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(hex_id(bytes))

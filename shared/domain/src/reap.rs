@@ -57,6 +57,7 @@ pub fn plan(page: Vec<Due>, rules: ReapRules, now: Timestamp) -> Plan {
 fn word(due: &Due) -> &'static str {
     match (&due.subject, due.state.as_str()) {
         (Subject::Preload(..), _) => PlannedStep::PRELOAD,
+        (Subject::Cluster(_), _) => PlannedStep::RETURN,
         (_, "ending") => PlannedStep::FINISH,
         (_, "running" | "orphaned") => PlannedStep::JUDGE,
         _ => PlannedStep::ADVANCE,
@@ -81,6 +82,8 @@ impl PlannedStep {
     pub const JUDGE: &str = "judge";
     /// A preload goes on.
     pub const PRELOAD: &str = "preload";
+    /// A cluster's next step is done: it is taken in, its lease ends, it is cleaned.
+    pub const RETURN: &str = "return";
 }
 
 /// A part of a cell that a step needs.

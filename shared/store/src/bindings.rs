@@ -1,9 +1,11 @@
 //! What an `Idempotency-Key` is bound to.
 
+use domain::Look;
 use jiff::Timestamp;
 
-use crate::items::{BindingItem, decode};
+use crate::items::{BindingItem, decode, encode};
 use crate::keys::Key;
+use crate::request::Condition;
 use crate::{Error, Store};
 
 /// An `Idempotency-Key` as a request brought it. It binds with the write that makes the thing.
@@ -44,6 +46,16 @@ impl From<BindingItem> for Bound {
 }
 
 impl Store {
+    /// AP15 Binds a key to what was made for it in a write of its own. One that is bound already stays as it is.
+    ///
+    /// # Errors
+    /// As for every write.
+    pub async fn bind(&self, asked: &Binding, made: &str, look: &Look) -> Result<(), Error> {
+        let item = BindingItem::new(&asked.row(), &asked.body_sha256, made, look);
+        let condition = Condition::absent_or_bound_to(look.now.as_second(), None);
+        self.put(&encode(&item)?, &condition).await.map(drop)
+    }
+
     /// AP15 What a key is bound to at `now`.
     ///
     /// # Errors

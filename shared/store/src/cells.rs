@@ -57,12 +57,7 @@ impl Store {
         next: &Brake,
         look: &Look,
     ) -> Result<Row<Brake>, WriteError> {
-        let next = Next {
-            key: Key::brake(&next.cell),
-            kind: Kind::Brake,
-            listed: None,
-            value: next,
-        };
+        let next = Next::new(Key::brake(&next.cell), Kind::Brake, next);
         self.put_value(old, next, look).await
     }
 
@@ -76,12 +71,7 @@ impl Store {
         next: &Sweep,
         look: &Look,
     ) -> Result<Row<Sweep>, WriteError> {
-        let next = Next {
-            key: Key::sweep(&next.cell),
-            kind: Kind::Sweep,
-            listed: None,
-            value: next,
-        };
+        let next = Next::new(Key::sweep(&next.cell), Kind::Sweep, next);
         self.put_value(old, next, look).await
     }
 }

@@ -31,6 +31,15 @@ pub(crate) enum Kind {
     Preload,
     Brake,
     Sweep,
+    Cluster,
+    ClusterPool,
+    ClusterOffer,
+    ClusterClaim,
+    ClusterSeal,
+    ClusterInventory,
+    Lease,
+    Ticket,
+    TicketShare,
 }
 
 /// What every row carries.

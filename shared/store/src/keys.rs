@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use domain::{ApplicationId, CellName, Counted, KeyId, KeyName, Lane, Subject, TemplateName, Workload};
+use domain::{
+    ApplicationId, CellName, ClusterName, ClusterPoolName, Counted, Epoch, KeyId, KeyName, Lane, Subject, TemplateName,
+    Ticket, Workload, limits,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -18,10 +21,20 @@ pub(crate) const LIST_START: &str = "0";
 pub(crate) const TEMPLATES: &str = "TPL";
 /// Partition of the `list` index with all pools.
 pub(crate) const POOLS: &str = "POOL";
+/// Partition of the `list` index with all clusters that can be leased.
+pub(crate) const CLUSTERS: &str = "CLUSTER";
+/// Partition of the `list` index with all pools of clusters.
+pub(crate) const CLUSTER_POOLS: &str = "CPOOL";
+/// The beginning of the sort keys of a pool's clusters.
+pub(crate) const MEMBER: &str = "M#";
+/// The beginning of the sort keys of those who wait.
+pub(crate) const TICKET: &str = "T#";
 /// The end of every partition: after any id.
 pub(crate) const LIST_END: &str = "~";
 /// How many hexadecimal digits tell one workload from another.
 const REVISION_DIGITS: usize = 16;
+/// How many hexadecimal digits say where among the free a cluster is.
+const FREE_DIGITS: usize = 8;
 /// Between the parts of a due row's name, where its partition key alone does not name it.
 const DUE_NAME_SEPARATOR: char = '|';
 /// Partition of the `list` index with all API keys.
@@ -70,6 +83,50 @@ impl Key {
         Key::new("CELL", cell.as_str(), "SWEEP")
     }
 
+    pub(crate) fn cluster(name: &ClusterName) -> Key {
+        Key::new("CLUSTER", name.as_str(), "CLUSTER")
+    }
+
+    /// Beside the clusters: none is called so.
+    pub(crate) fn claim(identity: &str) -> Key {
+        Key::new("CLUSTER", &format!("@{identity}"), "CLAIM")
+    }
+
+    pub(crate) fn cluster_pool(name: &ClusterPoolName) -> Key {
+        Key::new("CPOOL", name.as_str(), "CPOOL")
+    }
+
+    pub(crate) fn member(pool: &ClusterPoolName, cluster: &ClusterName) -> Key {
+        Key::new("CPOOL", pool.as_str(), format!("{MEMBER}{cluster}"))
+    }
+
+    pub(crate) fn seal(cluster: &ClusterName) -> Key {
+        Key::new("SEAL", cluster.as_str(), "SEAL")
+    }
+
+    pub(crate) fn baseline(cluster: &ClusterName, intake: u32, number: usize) -> Key {
+        Key::new("CLUSTER", cluster.as_str(), format!("BASE#{intake:010}#{number:03}"))
+    }
+
+    pub(crate) fn left_over(cluster: &ClusterName, epoch: Epoch, number: usize) -> Key {
+        Key::new("CLUSTER", cluster.as_str(), format!("LEFT#{:020}#{number:03}", epoch.0))
+    }
+
+    pub(crate) fn lease(token_sha256: &str) -> Key {
+        Key::new("LEASE", token_sha256, "LEASE")
+    }
+
+    /// Sorts as [`domain::Line`] does.
+    pub(crate) fn ticket(pool: &ClusterPoolName, ticket: &Ticket) -> Key {
+        let (start, since, id) = (ticket.start, millis(ticket.since), &ticket.id);
+        Key::new("WAIT", pool.as_str(), format!("{TICKET}{start:020}#{since:013}#{id}"))
+    }
+
+    /// What keeps one caller's places from being taken two at a time.
+    pub(crate) fn share(pool: &ClusterPoolName, caller: &str) -> Key {
+        Key::new("WAIT", pool.as_str(), format!("S#{caller}"))
+    }
+
     pub(crate) fn api_key(sha256: &str) -> Key {
         Key::new("KEY", sha256, "KEY")
     }
@@ -112,10 +169,14 @@ pub(crate) fn whole_millis(at: Timestamp) -> Timestamp {
     instant(millis(at)).unwrap_or(at)
 }
 
-/// What the row of this name, as due keys have it, is about: `APP#<id>`, or `TPL#<name>|PRELOAD#<cell>`.
+/// What the row of this name, as due keys have it, is about: `APP#<id>`, `CLUSTER#<name>`, or
+/// `TPL#<name>|PRELOAD#<cell>`.
 pub(crate) fn subject(row: &str) -> Option<Subject> {
     if let Some(id) = row.strip_prefix("APP#") {
         return ApplicationId::parse(id).ok().map(Subject::Application);
+    }
+    if let Some(name) = row.strip_prefix("CLUSTER#") {
+        return ClusterName::parse(name).ok().map(Subject::Cluster);
     }
     let (pk, sk) = row.split_once(DUE_NAME_SEPARATOR)?;
     let template = TemplateName::parse(pk.strip_prefix("TPL#")?).ok()?;
@@ -123,9 +184,30 @@ pub(crate) fn subject(row: &str) -> Option<Subject> {
     Some(Subject::Preload(template, cell))
 }
 
-/// The row's name in due keys, where its partition key alone does not name it.
+/// The row's name in due keys: its partition key where that names it alone.
 pub(crate) fn due_name(key: &Key) -> String {
-    format!("{}{DUE_NAME_SEPARATOR}{}", key.pk, key.sk)
+    match key.pk.split_once('#') {
+        Some((entity, _)) if entity == key.sk => key.pk.clone(),
+        _ => format!("{}{DUE_NAME_SEPARATOR}{}", key.pk, key.sk),
+    }
+}
+
+/// The shard of the due index that a cluster's row is in: the same for its whole life.
+pub(crate) fn shard_of_cluster(name: &ClusterName) -> u16 {
+    let head = u16::from_str_radix(&digest(&[name.as_str()])[..4], 16).unwrap_or_default();
+    head % limits::LEASE_SHARDS
+}
+
+/// Partition of the `pick` index with the free clusters of a pool.
+pub(crate) fn free_part(pool: &ClusterPoolName) -> String {
+    format!("FREE#{pool}")
+}
+
+/// Where a cluster is in that partition: anywhere, and elsewhere with each epoch, so that many who pick at once do not
+/// pick the same.
+pub(crate) fn free_key(name: &ClusterName, epoch: Epoch) -> String {
+    let scattered = &digest(&[name.as_str(), &epoch.to_string()])[..FREE_DIGITS];
+    format!("{scattered}#{name}")
 }
 
 /// What tells a workload from every other: the beginning of the digest of what it says.

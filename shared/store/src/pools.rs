@@ -96,13 +96,8 @@ impl Store {
     }
 
     async fn write_pool(&self, old: Option<&Row<Pool>>, next: &Pool, look: &Look) -> Result<Row<Pool>, WriteError> {
-        let place = (keys::POOLS.to_owned(), keys::by_name(next.template.as_str()));
-        let next = Next {
-            key: Key::pool(&next.template),
-            kind: Kind::Pool,
-            listed: Some(place),
-            value: next,
-        };
+        let next = Next::new(Key::pool(&next.template), Kind::Pool, next)
+            .listed(keys::POOLS, keys::by_name(next.template.as_str()));
         self.put_value(old, next, look).await
     }
 }

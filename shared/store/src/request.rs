@@ -60,6 +60,21 @@ impl Condition {
         }
     }
 
+    /// There is no such row, or none that still counts in this second (Unix time), or one that is bound to this.
+    pub(crate) fn absent_or_bound_to(second: i64, made: Option<&str>) -> Condition {
+        let Some(made) = made else {
+            return Condition::absent_or_forgotten(second);
+        };
+        Condition {
+            expression: "attribute_not_exists(pk) OR forget_at <= :now OR made = :made",
+            names: &[],
+            values: vec![
+                (":now", AttributeValue::N(second.to_string())),
+                (":made", AttributeValue::S(made.to_owned())),
+            ],
+        }
+    }
+
     /// There is no such row, or one whose last use was in this second (Unix time) or before.
     pub(crate) fn absent_or_unused_since(second: i64) -> Condition {
         Condition {

@@ -68,10 +68,10 @@ pub const DAY: Index = Index {
     projected: &["status"],
 };
 
-/// Spares that are ready to be taken, by cell, template and workload.
+/// What can be taken: spares that are ready, by cell, template and workload; free clusters, by pool.
 pub const PICK: Index = Index {
     name: "pick",
     partition_key: "pick_part",
     sort_key: "pick_key",
-    projected: &["version"],
+    projected: &["version", "offer"],
 };
