@@ -101,6 +101,14 @@ impl Error {
         }
     }
 
+    /// What is wrong, in a sentence for whoever registered the cluster: the rule that refused its address, too.
+    pub fn sentence(&self) -> String {
+        match net::Error::find(self) {
+            Some(guarded @ net::Error::Guarded(_)) => guarded.to_string(),
+            _ => self.to_string(),
+        }
+    }
+
     pub(crate) fn rejected(what: &'static str) -> Self {
         Error::Rejected(what.into())
     }
@@ -137,6 +145,18 @@ pub(crate) fn is_expired(error: &kube::Error) -> bool {
 /// Whether what was asked for does not exist.
 pub(crate) fn is_absent(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// Whether what is there is another than was meant.
+pub(crate) fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+/// Whether a kind cannot be served for now: the API server passes it on to somebody who does not answer. Objects of a
+/// custom kind may have to be converted by such a one: then the answer is 500.
+pub(crate) fn is_unserved(error: &kube::Error, is_custom: bool) -> bool {
+    let says_so = |code: u16| matches!(code, 405 | 502 | 503 | 504) || (is_custom && code == 500);
+    matches!(error, kube::Error::Api(status) if says_so(status.code))
 }
 
 #[cfg(test)]
@@ -215,6 +235,27 @@ mod tests {
         assert!(matches!(of(net::Error::OutOfTime), Error::OutOfTime));
         assert!(matches!(of(net::Error::TimedOut), Error::Unreachable(_)));
         assert!(matches!(of(net::Error::TooLarge), Error::Rejected(_)));
+    }
+
+    #[test]
+    fn a_refused_address_is_told_with_its_rule_and_what_a_server_says_is_not() {
+        let guarded = net::Error::Guarded(net::Rule::InwardAddress("private"));
+        let said = Error::from(kube::Error::Service(guarded.into())).sentence();
+        let why = "the address is refused: its host has a private address, which is not of the public internet";
+        assert_eq!(said, why);
+        let said = Error::from(answer(401, "Unauthorized", "m")).sentence();
+        assert_eq!(said, "the cluster cannot be used as configured");
+    }
+
+    #[test]
+    fn who_converts_objects_of_a_custom_kind_and_does_not_answer_is_told_by_500() {
+        let error = answer(
+            500,
+            "InternalError",
+            "conversion webhook for example.org/v1, Kind=Widget failed",
+        );
+        assert!(is_unserved(&error, true) && !is_unserved(&error, false));
+        assert!(is_unserved(&answer(503, "ServiceUnavailable", "m"), false));
     }
 
     #[test]

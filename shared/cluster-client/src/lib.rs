@@ -7,6 +7,7 @@
 mod cluster;
 mod eks;
 mod error;
+mod leasing;
 mod lists;
 mod logs;
 mod manifests;
@@ -21,6 +22,7 @@ mod transport;
 pub use cluster::{Cluster, Made, Presence, Removal, Settings};
 pub use eks::EksToken;
 pub use error::Error;
+pub use leasing::{ClusterAccess, Hand, Inventory, KUBECONFIG_BYTES_MAX, KubeconfigError, LeasedCluster};
 pub use lists::{ApplicationPodSeen, NamespaceSeen};
 pub use logs::Logs;
 pub use manifests::ProxyPlace;

@@ -163,11 +163,20 @@ impl Objects {
     /// # Errors
     /// [`Error::Unreachable`] also when another object has taken its name meanwhile: it is to be looked at again.
     pub(crate) async fn delete<K: Kind>(&self, name: &str, uid: &str) -> Result<bool, Error> {
+        self.delete_at(K::url_path(&(), None), name, uid).await
+    }
+
+    /// As [`Objects::delete`], of an object in a namespace.
+    pub(crate) async fn delete_in<K: Kind>(&self, namespace: &str, name: &str, uid: &str) -> Result<bool, Error> {
+        self.delete_at(K::url_path(&(), Some(namespace)), name, uid).await
+    }
+
+    async fn delete_at(&self, path: String, name: &str, uid: &str) -> Result<bool, Error> {
         let only_this = DeleteParams::background().preconditions(Preconditions {
             uid: Some(uid.to_owned()),
             resource_version: None,
         });
-        let request = kube::core::Request::new(K::url_path(&(), None))
+        let request = kube::core::Request::new(path)
             .delete(name, &only_this)
             .map_err(kube::Error::BuildRequest)?;
         match self.0.request_text(request).await {

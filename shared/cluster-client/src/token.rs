@@ -35,7 +35,6 @@ impl Token {
         Ok(value)
     }
 
-    #[cfg(test)]
     pub(crate) fn text(&self) -> &str {
         &self.0
     }

@@ -27,17 +27,8 @@ fn cluster(server: &Server, identity: Option<&str>) -> Cluster {
         .token
         .as_ref()
         .map(|token| token.expose_secret().to_owned());
-    let certificates = server.config.root_cert.iter().flatten();
-    let pem: Vec<String> = certificates
-        .map(|der| {
-            format!(
-                "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-                STANDARD.encode(der)
-            )
-        })
-        .collect();
     let trust = net::Trust {
-        ca_pem: (!pem.is_empty()).then(|| pem.concat().into_bytes()),
+        ca_pem: certificates(server),
         identity_pem: None,
     };
     let settings = Settings {
@@ -53,6 +44,20 @@ fn cluster(server: &Server, identity: Option<&str>) -> Cluster {
     };
     let net = net::Net::new(net::Settings::default()).unwrap();
     Cluster::connect(&net, settings).unwrap()
+}
+
+/// What vouches for the server, in PEM.
+pub(crate) fn certificates(server: &Server) -> Option<Vec<u8>> {
+    let certificates = server.config.root_cert.iter().flatten();
+    let pem: Vec<String> = certificates
+        .map(|der| {
+            format!(
+                "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+                STANDARD.encode(der)
+            )
+        })
+        .collect();
+    (!pem.is_empty()).then(|| pem.concat().into_bytes())
 }
 
 /// An id that no other check has.

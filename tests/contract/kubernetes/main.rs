@@ -21,6 +21,7 @@ mod escalation;
 mod installation;
 mod jobs;
 mod layby;
+mod leased;
 mod limit_ranges;
 mod lists;
 mod managers;

@@ -6,7 +6,7 @@ use embedded::kubernetes::{Kubernetes, Settings};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Api, PostParams};
-use kube::config::AuthInfo;
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::json;
 
@@ -102,10 +102,12 @@ pub(crate) fn refused<T: std::fmt::Debug>(result: kube::Result<T>) -> Box<kube::
 /// Runs a check against an embedded server of its own.
 pub(crate) fn on_embedded(check: impl AsyncFnOnce(&Server)) {
     in_time(async {
-        let settings = Settings::new(std::sync::Arc::new(Timestamp::now), "contract", "administrator");
+        let mut settings = Settings::new(std::sync::Arc::new(Timestamp::now), "contract", "administrator");
+        settings.https = true;
         let kubernetes = Kubernetes::start(settings).await.unwrap();
-        let mut config = Config::new(kubernetes.url().parse().unwrap());
-        config.auth_info.token = Some("administrator".to_owned().into());
+        let kubeconfig = Kubeconfig::from_yaml(&kubernetes.kubeconfig()).unwrap();
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
         let server = Server::start(config).await;
         check(&server).await;
     });
