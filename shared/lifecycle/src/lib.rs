@@ -15,6 +15,7 @@ mod brake;
 mod end;
 mod judge;
 mod launch;
+mod leasing;
 mod meter;
 mod pool;
 mod preload;
@@ -35,6 +36,10 @@ use thiserror::Error;
 pub use advance::Turn;
 pub use judge::{Candidate, Judged, LastUses};
 pub use launch::{Ask, Full, LaunchAnswer};
+pub use leasing::{
+    Acquired, Cleaned, Granted, Held, LeaseAsk, Leasing, LeasingRules, Registered, Registration, Removed, Renewed,
+    verified,
+};
 pub use meter::{Meter, count, metered};
 pub use pool::Refilled;
 pub use repair::Mended;
