@@ -6,6 +6,7 @@ use api::{Code, ENDPOINTS, Endpoint};
 use domain::Access;
 use net::Peer;
 use serde_json::json;
+use tests::cases::leases::{CLUSTERS, UNKNOWN_TOKEN};
 use tests::cases::{Case, Expected, NOTEBOOK, Play, Setting, UNKNOWN_ID, all, prepare, settings, told};
 use tests::{Answer, App, Http};
 
@@ -45,7 +46,7 @@ fn every_refusal_that_is_asked_for_stands_in_its_descriptor() {
 
 #[tokio::test]
 async fn every_case_goes_as_it_must_with_and_without_a_trailing_slash() {
-    App::run(async |app| {
+    App::run_leasing(CLUSTERS, async |app| {
         prepare(app).await;
         for case in all() {
             let own = open(app, &case).await;
@@ -97,11 +98,18 @@ async fn without_its_table_every_endpoint_that_needs_one_answers_503_and_when_to
             };
             for path in paths {
                 let path = path.replace("{template}", NOTEBOOK).replace("{name}", NOTEBOOK);
-                let path = path.replace("{id}", UNKNOWN_ID);
+                let path = path
+                    .replace("{id}", UNKNOWN_ID)
+                    .replace("{token}", UNKNOWN_TOKEN)
+                    .replace("{lease}", UNKNOWN_TOKEN);
                 let body = match endpoint.id {
                     "application-activity" => json!({}),
                     "key-create" => json!({ "name": NOTEBOOK, "scopes": ["apps"] }),
                     "pool-put" => json!({ "size": 1 }),
+                    "lease-acquire" | "lease-renew" => json!({ "max_time": 60 }),
+                    "lease-verify" => json!({ "epoch": 1 }),
+                    "cluster-put" => json!({ "kubeconfig": "x", "pool": NOTEBOOK }),
+                    "cluster-pool-put" | "cluster-clean" => json!({}),
                     "template-put" => json!({ "image-source": "x" }),
                     _ => json!({ "template-name": NOTEBOOK }),
                 };
@@ -109,6 +117,7 @@ async fn without_its_table_every_endpoint_that_needs_one_answers_503_and_when_to
                     let answer = app
                         .ask(method.as_str().parse().unwrap(), &path)
                         .key(key)
+                        .header("x-lease-token", UNKNOWN_TOKEN)
                         .json(&body)
                         .await;
                     // The configured key is known without the table, and health is told whatever is down.

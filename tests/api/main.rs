@@ -7,6 +7,7 @@ mod fallback;
 mod figures;
 mod health;
 mod keys;
+mod leases;
 mod local;
 mod log;
 mod needs;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::{Endpoint, Trigger};
 use bytes::Bytes;
-use gateway::{Config, Edge, Entropy, Incoming, Mounted, Opening, Route, Router};
+use gateway::{Config, ConfigError, Edge, Entropy, Incoming, Mounted, Opening, Route, Router};
 use net::{Faults, Net, Scope, Settings};
 use tests::{Answer, App, Http};
 
@@ -24,7 +24,21 @@ pub struct Own {
 
 impl Own {
     /// Opens `endpoint` with `config` and `faults` of its own.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
     pub async fn open(app: &App, endpoint: &'static Endpoint, config: Config, faults: Faults) -> Self {
+        let opened = Self::try_open(app, endpoint, config, faults).await;
+        opened.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`Own::open`].
+    pub async fn try_open(
+        app: &App,
+        endpoint: &'static Endpoint,
+        config: Config,
+        faults: Faults,
+    ) -> Result<Self, ConfigError> {
         let settings = Settings {
             faults: Some(faults),
             ..Settings::default()
@@ -45,17 +59,17 @@ impl Own {
                 .filter(|route| route.endpoint.id == endpoint.id)
                 .collect(),
         };
-        let router = Arc::new(Router::mount(&edge, &routes, endpoint).unwrap());
+        let router = Arc::new(Router::mount(&edge, &routes, endpoint)?);
         let scheduled = match endpoint.trigger {
-            Trigger::Schedule { .. } => Some((reaper::REAPER.mount)(&edge, endpoint).unwrap()),
+            Trigger::Schedule { .. } => Some((reaper::REAPER.mount)(&edge, endpoint)?),
             Trigger::Http { .. } | Trigger::Default => None,
         };
-        Self {
+        Ok(Self {
             http: Http::of_router(Arc::clone(&router)),
             router,
             scheduled,
             edge,
-        }
+        })
     }
 
     /// Opens its connections, as a function does before its first event.

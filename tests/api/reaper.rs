@@ -15,10 +15,10 @@ async fn reaper(app: &App) -> Own {
     Own::open(app, &api::REAPER, app.adapter().config(), Arc::new(|_, _| Fault::Pass)).await
 }
 
-/// A report's numbers without those that are nought, those that time decides, and those of lanes and pools.
+/// A report's numbers without those that are nought, those that time decides, and those of lanes, pools and leases.
 fn numbers(mut report: Value) -> Value {
     let fields = report.as_object_mut().unwrap();
-    for field in ["now", "lag-ms", "lanes", "pools"] {
+    for field in ["now", "lag-ms", "lanes", "pools", "leases"] {
         assert!(fields.remove(field).is_some(), "{field}");
     }
     fields.retain(|_, value| *value != json!(0));

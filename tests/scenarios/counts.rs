@@ -1,6 +1,8 @@
 //! What the program `counts` prints, in small.
 
-use tests::counts::{Measure, of_a_pass, of_many_due, of_many_living, of_one_application, of_pools_and_quotas};
+use tests::counts::{
+    Measure, of_a_crowd, of_a_pass, of_leases, of_many_due, of_many_living, of_one_application, of_pools_and_quotas,
+};
 use tests::in_time;
 
 fn all_hold(measures: &[Measure]) {
@@ -43,7 +45,26 @@ async fn a_run_with_nothing_due_asks_the_same_few_questions_however_much_lives()
         let measures = of_many_living(120).await;
         all_hold(&measures);
         let runs = measures.iter().filter(|one| one.operation.starts_with("reaper"));
-        assert_eq!(runs.map(|one| one.took.store).collect::<Vec<_>>(), [18, 18]);
+        assert_eq!(runs.map(|one| one.took.store).collect::<Vec<_>>(), [23, 23]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cluster_costs_as_much_however_many_there_are() {
+    in_time(async {
+        let measures = of_leases(&[1, 30]).await;
+        all_hold(&measures);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_hundred_callers_at_once_ten_get_ten_clusters_and_nobody_is_told_wrong() {
+    in_time(async {
+        let crowd = of_a_crowd(100, 10).await;
+        assert!(crowd.holds(), "{crowd}");
+        assert!(crowd.granted > 0 && crowd.none >= 90, "{crowd}");
     })
     .await;
 }

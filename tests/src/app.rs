@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use local::{Adapter, Advanced, Options, Ready};
 use serde_json::Value;
 
+use crate::cases::settings::OLDER_KEY;
 use crate::{Installation, Launched, Outages, in_time};
 
 /// Between two looks at an application that is on its way.
@@ -42,6 +43,14 @@ impl App {
         Self::run_with(&[], test).await;
     }
 
+    /// As [`App::run`], with so many clusters to lease.
+    pub async fn run_leasing(clusters: usize, test: impl AsyncFnOnce(&App)) {
+        let mut options = Options::embedded();
+        options.clusters = clusters;
+        options.older_keys = vec![OLDER_KEY.to_owned()];
+        Self::run_of(options, test).await;
+    }
+
     /// As [`App::run`], with `LAYBY_…` variables.
     pub async fn run_with(variables: &[(&str, &str)], test: impl AsyncFnOnce(&App)) {
         let mut options = Options::embedded();
@@ -49,6 +58,10 @@ impl App {
         options.variables = variables
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
+        Self::run_of(options, test).await;
+    }
+
+    async fn run_of(options: Options, test: impl AsyncFnOnce(&App)) {
         in_time(async {
             let app = Self::start(options).await;
             Box::pin(test(&app)).await;

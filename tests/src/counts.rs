@@ -1,5 +1,6 @@
 //! How many requests each operation makes, held against what it may make. Counted, never timed.
 
+mod leases;
 mod pass;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use store::{Launched, Store};
 use crate::App;
 use crate::scenario::meddling;
 
+pub use leases::{Crowd, of_a_crowd, of_leases};
 pub use pass::of_a_pass;
 
 /// Requests to DynamoDB before a launch's answer.
@@ -37,7 +39,9 @@ const LAUNCH_CLUSTER_MAX: u64 = 5;
 const LIST_STORE_MAX: u64 = 150;
 /// Requests to DynamoDB of a run that finds nothing due: a query a shard, one for what is known of the cell, and one for
 /// the pools. A shard of the sweep, of which one is due each minute, is measured by itself.
-const IDLE_STORE: u64 = limits::DUE_SHARDS as u64 + 2;
+const IDLE_STORE: u64 = limits::DUE_SHARDS as u64 + 2 + IDLE_LEASES;
+/// Those of clusters that can be leased: what is due, by shard, and the list of them.
+const IDLE_LEASES: u64 = limits::LEASE_SHARDS as u64 + 1;
 /// Requests to Kubernetes, and to the route proxy, with which a run finds out whether they can be reached.
 const PROBE: u64 = 1;
 /// Writes for a row that is taken, found gone and finished. Rows are read [`limits::REAP_READ`] at once.

@@ -9,7 +9,7 @@ mod findings;
 mod people;
 mod plan;
 mod rounds;
-mod weather;
+pub(crate) mod weather;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -12,6 +12,7 @@ pub mod counts;
 pub mod flood;
 mod http;
 mod installation;
+mod lessor;
 mod outages;
 #[cfg(feature = "real")]
 pub mod parts;
@@ -24,6 +25,7 @@ pub mod scenario;
 pub use app::App;
 pub use http::{Answer, Ask, Http};
 pub use installation::{Installation, Launched};
+pub use lessor::{Lessor, lease_rules, this_machine};
 pub use outages::Outages;
 pub use registry::{Page, Registry};
 
@@ -37,8 +39,12 @@ pub const TEST_MAX: Duration = Duration::from_secs(10 * 60);
 /// # Panics
 /// When it takes longer.
 pub async fn in_time<T>(test: impl Future<Output = T>) -> T {
-    let ended = tokio::time::timeout(TEST_MAX, Box::pin(test)).await;
-    ended.unwrap_or_else(|_| panic!("the test took longer than {TEST_MAX:?}"))
+    within(TEST_MAX, test).await
+}
+
+async fn within<T>(most: Duration, test: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(most, Box::pin(test)).await;
+    ended.unwrap_or_else(|_| panic!("the test took longer than {most:?}"))
 }
 
 /// Of a thread on which futures nest deeply, in bytes: without optimisation they need more than a test's thread has.
@@ -49,9 +55,17 @@ const STACK: usize = 16 << 20;
 /// # Panics
 /// As `work` does.
 pub fn on_a_large_stack<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send) {
+    on_a_large_stack_within(TEST_MAX, work);
+}
+
+/// As [`on_a_large_stack`], for at most so long.
+///
+/// # Panics
+/// As `work` does.
+pub fn on_a_large_stack_within<F: Future<Output = ()>>(most: Duration, work: impl FnOnce() -> F + Send) {
     let run = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.unwrap().block_on(in_time(work()));
+        runtime.unwrap().block_on(within(most, work()));
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run);

@@ -5,6 +5,8 @@ mod logs;
 
 use std::path::{Path, PathBuf};
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use embedded::kubernetes::NodeShape;
 use local::{Options, RealParts};
 use real::{ControlPlane, DynamoDb, Proxy};
@@ -82,6 +84,17 @@ pub fn options(kubeconfig: &Path, dynamodb: &DynamoDb, proxy: ProxyAddress, name
         options.variables.insert(variable.to_owned(), name.to_owned());
     }
     options
+}
+
+/// How the AWS SDK gets to a database.
+pub fn sdk(dynamodb: &DynamoDb) -> SdkConfig {
+    let credentials = Credentials::new("key", "secret", None, None, "tests");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(dynamodb.url())
+        .build()
 }
 
 /// The folder of what an operator applies to a cluster.

@@ -1,5 +1,6 @@
 //! A process of its own over the parts of an installation, that can die at any of its calls.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,8 +29,8 @@ pub enum Next {
     Reaper,
 }
 
-/// What happens to a process, by the number of a call. Reads of the due index are not numbered: dying there is dying
-/// before the next call.
+/// What happens to a process, by the number of a call. Reads of the due index, and of all that is in a cluster, are not
+/// numbered: dying there is dying before the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Nothing.
@@ -38,19 +39,68 @@ pub enum Fate {
     DiesBefore(usize),
     /// It lives, and the answer to this call is lost.
     LosesAnswer(usize),
+    /// It lives, and whatever it asks, with a number or without, is answered at the second try.
+    LosesEachOnce,
 }
 
 /// The calls of a process, and the moment of its death.
-struct Wire {
+pub(crate) struct Wire {
     fate: Fate,
     calls: Mutex<Vec<(Peer, String)>>,
+    /// What has been asked, and its answer lost.
+    lost: Mutex<HashSet<String>>,
     dead: AtomicBool,
     died: Notify,
 }
 
 impl Wire {
+    pub(crate) fn new(fate: Fate) -> Arc<Self> {
+        Arc::new(Self {
+            fate,
+            calls: Mutex::default(),
+            lost: Mutex::default(),
+            dead: AtomicBool::new(false),
+            died: Notify::new(),
+        })
+    }
+
+    /// What happens to each call: its fate, or what `besides` says.
+    pub(crate) fn faults(self: &Arc<Self>, besides: Option<Faults>) -> Faults {
+        let line = Arc::clone(self);
+        Arc::new(move |peer, request| match (line.fault(peer, request), &besides) {
+            (Fault::Pass, Some(besides)) => besides(peer, request),
+            (fault, _) => fault,
+        })
+    }
+
+    pub(crate) fn calls(&self) -> Vec<(Peer, String)> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    pub(crate) fn has_met_its_fate(&self) {
+        let dies = matches!(self.fate, Fate::DiesBefore(_));
+        assert_eq!(self.dead.load(Ordering::SeqCst), dies, "{:?}", self.calls());
+    }
+
+    /// Death ends the work in the middle: whatever it would have done next does not happen.
+    pub(crate) async fn unless_dead<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.died.notified() => None,
+            done = work => Some(done),
+        }
+    }
+
     fn fault(&self, peer: Peer, request: &Request<Bytes>) -> Fault {
-        if is_due_query(request) {
+        if self.fate == Fate::LosesEachOnce {
+            let asked = format!("{} {} {:?}", described(request), request.uri(), request.body());
+            let mut lost = self.lost.lock().unwrap();
+            if !lost.remove(&asked) {
+                lost.insert(asked);
+                return Fault::LoseAnswer;
+            }
+        }
+        if is_due_query(request) || is_inventory(peer, request) {
             return Fault::Pass;
         }
         let mut calls = self.calls.lock().unwrap();
@@ -78,6 +128,12 @@ fn is_due_query(request: &Request<Bytes>) -> bool {
         .and_then(|target| target.to_str().ok());
     let due = || String::from_utf8_lossy(request.body()).contains("\"IndexName\":\"due\"");
     target.is_some_and(|target| target.ends_with(".Query")) && due()
+}
+
+/// Whether a request lists a whole kind of what is in a cluster.
+fn is_inventory(peer: Peer, request: &Request<Bytes>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    peer == Peer::Leased && query.contains("limit=") && !query.contains("labelSelector=")
 }
 
 fn described(request: &Request<Bytes>) -> String {
@@ -120,19 +176,9 @@ impl Process {
     }
 
     async fn open(app: &App, config: Config, fate: Fate, settings: Settings) -> Self {
-        let wire = Arc::new(Wire {
-            fate,
-            calls: Mutex::default(),
-            dead: AtomicBool::new(false),
-            died: Notify::new(),
-        });
-        let (line, besides) = (Arc::clone(&wire), settings.faults.clone());
-        let faults: Faults = Arc::new(move |peer, request| match (line.fault(peer, request), &besides) {
-            (Fault::Pass, Some(besides)) => besides(peer, request),
-            (fault, _) => fault,
-        });
+        let wire = Wire::new(fate);
         let settings = Settings {
-            faults: Some(faults),
+            faults: Some(wire.faults(settings.faults.clone())),
             ..settings
         };
         let clock: Clock = app.adapter().clock();
@@ -165,13 +211,12 @@ impl Process {
     /// # Panics
     /// When it lives and should have died, or the other way round.
     pub fn has_met_its_fate(&self) {
-        let dies = matches!(self.wire.fate, Fate::DiesBefore(_));
-        assert_eq!(self.is_dead(), dies, "{:?}", self.calls());
+        self.wire.has_met_its_fate();
     }
 
     /// The calls so far, without those to the due index.
     pub fn calls(&self) -> Vec<(Peer, String)> {
-        self.wire.calls.lock().unwrap().clone()
+        self.wire.calls()
     }
 
     /// How many calls went to `peer` so far.
@@ -193,7 +238,7 @@ impl Process {
         }
         let request = request.body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
         let deadline = gateway::api_deadline(Duration::ZERO);
-        self.unless_dead(self.router.answer(request, None, deadline)).await
+        self.wire.unless_dead(self.router.answer(request, None, deadline)).await
     }
 
     /// Runs the reaper once and gives its report.
@@ -211,16 +256,7 @@ impl Process {
         };
         let deadline = Instant::now() + RUN_MAX;
         let run = Incoming::scheduled(event, self.edge.request_id(), deadline);
-        let answer = self.unless_dead(Box::pin(self.reaper.answer(run))).await?;
+        let answer = self.wire.unless_dead(Box::pin(self.reaper.answer(run))).await?;
         Some(serde_json::from_slice(answer.body()).unwrap())
-    }
-
-    /// Death ends the work in the middle: whatever it would have done next does not happen.
-    async fn unless_dead<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            () = self.wire.died.notified() => None,
-            done = work => Some(done),
-        }
     }
 }

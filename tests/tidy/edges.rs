@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, Package};
 use crate::workspace::metadata;
 
 /// Each crate with the crates of the workspace that it may know.
-const MAY_KNOW: [(&str, &[&str]); 18] = [
+const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("net", &[]),
     ("embedded", &[]),
@@ -33,6 +33,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     ),
     ("access", ROOM),
     ("applications", ROOM),
+    ("leases", ROOM),
     ("reaper", ROOM),
     ("site", ROOM),
     (
@@ -44,6 +45,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
             "cluster-client",
             "domain",
             "gateway",
+            "leases",
             "lifecycle",
             "site",
             "store",
@@ -63,6 +65,7 @@ const LOCAL: &[&str] = &[
     "embedded",
     "fallback",
     "gateway",
+    "leases",
     "lifecycle",
     "net",
     "reaper",
@@ -72,7 +75,7 @@ const LOCAL: &[&str] = &[
 /// What may know everybody, and nobody may know.
 const TESTS: &str = "tests";
 /// What `domain` is made of. It decides: whatever waits, listens or asks has no place in it.
-const DOMAIN_IS_MADE_OF: [&str; 4] = ["jiff", "serde", "serde_json", "thiserror"];
+const DOMAIN_IS_MADE_OF: [&str; 5] = ["jiff", "regex", "serde", "serde_json", "thiserror"];
 /// Crates that say what things are and do nothing.
 const VALUES: [&str; 3] = ["api", "domain", "vault"];
 /// What does things.

@@ -101,13 +101,19 @@ fn index_patterns(endpoint: &Endpoint, index: Index) -> Vec<&'static str> {
     match index {
         Index::Due => vec!["DUE#*"],
         Index::Day => vec!["APP#*"],
-        Index::Pick => vec!["SPARE#*"],
+        Index::Pick => [("APP#", "SPARE#*"), ("CPOOL#", "FREE#*")]
+            .into_iter()
+            .filter(|(prefix, _)| endpoint.needs.table.iter().any(|need| need.prefix == *prefix))
+            .map(|(_, pattern)| pattern)
+            .collect(),
         Index::List => [
             ("APP#", "APP#*"),
             ("APP#", "SPARE#*"),
             ("TPL#", "TPL"),
             ("TPL#", "POOL"),
             ("KEY#", "KEY"),
+            ("CLUSTER#", "CLUSTER"),
+            ("CPOOL#", "CPOOL"),
         ]
         .into_iter()
         .filter(|(prefix, _)| lists(prefix))

@@ -4,4 +4,4 @@
 use gateway::Route;
 
 /// The rooms.
-pub static ROOMS: &[&[&Route]] = &[applications::ROUTES, access::ROUTES, site::ROUTES];
+pub static ROOMS: &[&[&Route]] = &[applications::ROUTES, leases::ROUTES, access::ROUTES, site::ROUTES];

@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::leasable::homes;
 use crate::parts::Parts;
 use crate::{Error, Identity, Options, Ready, server};
 
@@ -86,15 +87,20 @@ impl Adapter {
         let (kubeconfig, temporary) = kubeconfig_file(&options, &parts)?;
 
         let net = Net::new(options.net.clone()).map_err(|error| Error::Sentence(error.to_string()))?;
-        let config = configuration(&options, &identity, &parts)?;
-        let opening = Opening {
-            config: config.clone(),
-            net,
-            clock: clock.clone(),
-            entropy,
-            log: options.log,
+        let mut config = configuration(&options, &identity, &parts)?;
+        let open = |config: &Config| {
+            Edge::open(Opening {
+                config: config.clone(),
+                net: net.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                log: Arc::clone(&options.log),
+            })
         };
-        let edge = Edge::open(opening).await?;
+        // The embedded clusters are on this machine.
+        config.leases.reach.loopback = true;
+        config.leases.homes = homes(&open(&config).await?).await?;
+        let edge = open(&config).await?;
         let rooms: Vec<&Route> = fallback::ROOMS.concat();
         let router = Router::mount(&edge, &rooms, &api::FALLBACK)?;
         let reaper = (reaper::REAPER.mount)(&edge, reaper::REAPER.endpoint)?;
@@ -142,6 +148,7 @@ impl Adapter {
             kubeconfig: self.kubeconfig.display().to_string(),
             keys: BTreeMap::from([
                 key(Scope::Apps, &identity.apps_key),
+                key(Scope::Leases, &identity.leases_key),
                 key(Scope::Admin, &identity.admin_key),
             ]),
         }
@@ -181,6 +188,11 @@ impl Adapter {
         self.shared.parts.kubernetes.as_ref()
     }
 
+    /// The embedded cluster of this name that can be leased.
+    pub fn leasable(&self, name: &str) -> Option<&embedded::kubernetes::Kubernetes> {
+        self.shared.parts.leasable.named(name)
+    }
+
     /// The embedded route proxy, where it is embedded.
     pub fn proxy(&self) -> Option<&embedded::proxy::Proxy> {
         self.shared.parts.proxy.as_ref()
@@ -205,6 +217,7 @@ impl Shared {
             let store = self.edge.store();
             store.ensure_table().await?;
             self.put_key("apps", &self.identity.apps_key, Scope::Apps).await?;
+            self.put_key("leases", &self.identity.leases_key, Scope::Leases).await?;
             self.put_key("admin", &self.identity.admin_key, Scope::Admin).await?;
             if let Some(key) = api_key {
                 self.put_key("given", key, Scope::Apps).await?;
@@ -213,7 +226,8 @@ impl Shared {
             if self.parts.dynamo.is_some() && self.parts.kubernetes.is_some() {
                 self.repair().await?;
             }
-            Ok(())
+            let leasable = &self.parts.leasable;
+            leasable.offer(&self.edge, || self.look("register")).await
         };
         net::within(net::Scope::lasting(RUN_MAX), work).await
     }
@@ -335,8 +349,10 @@ async fn schedule(shared: Arc<Shared>, every: Duration, mut stopped: watch::Rece
 /// The functions' own variables, said for this machine; what the caller says goes before them.
 fn configuration(options: &Options, identity: &Identity, parts: &Parts) -> Result<Config, Error> {
     let given = &options.variables;
+    let own = std::iter::once(&identity.keyring);
+    let keyring: Vec<&String> = own.chain(&options.older_keys).collect();
     let secrets = json!({
-        "keyring": [identity.keyring],
+        "keyring": keyring,
         "registry_key": options.real.registry_key.as_deref().unwrap_or_default(),
         "cells": { "default": parts.cell_secrets },
     });

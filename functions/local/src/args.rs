@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,13 +14,18 @@ use crate::LogFormat;
 #[derive(Parser)]
 #[command(name = "local", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Args {
-    /// Where the API listens; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
+    /// Where the API listens; port 0 picks a free one [default: BIND_HOST:BIND_PORT, or 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
 
     /// Where the embedded route proxy listens; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub proxy_listen: SocketAddr,
+
+    /// How many embedded clusters there are to lease: each is a Kubernetes API of its own, by https [default: 3, or none
+    /// with --dynamodb, whose table others may share]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(..=20))]
+    pub clusters: Option<u8>,
 
     /// Keep the table, the keys and the embedded cluster's identity in this folder, over restarts
     #[arg(long, value_name = "DIR")]
@@ -94,7 +99,7 @@ pub struct Args {
 /// What to do instead of serving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Play an application's whole life, telling each call and answer; fails when any step is not as it should be
+    /// Play an application's whole life and a leased cluster's, telling each call and answer; fails when any step is not as it should be
     Tour,
 }
 
@@ -114,7 +119,55 @@ Examples:
   cargo run -p local -- --data ~/.local/share/layby keep everything over restarts
   cargo run -p local -- --listen 127.0.0.1:0 --proxy-listen 127.0.0.1:0 --ready-file ready.json --demo none
   cargo run -p local -- --host-per-application      answer at <id>.localhost, a browser origin for each application
-  cargo run -p local -- --kubeconfig ~/.kube/config --proxy-api http://127.0.0.1:8001 --public-host 127.0.0.1:8000";
+  cargo run -p local -- --kubeconfig ~/.kube/config --proxy-api http://127.0.0.1:8001 --public-host 127.0.0.1:8000
+
+Of k8s-claimer's environment, each also with the prefix K8S-CLAIMER_ and then first:
+  AUTH_TOKEN             an API key with the scope 'leases', beside the one that is made and printed
+  CLEAR_NAMESPACES       'false' only compares clusters that are given back, and cleans none
+  BIND_HOST, BIND_PORT   where the API listens, where --listen does not say";
+
+/// Embedded clusters to lease where nothing is said.
+const CLUSTERS: u8 = 3;
+/// The variables of k8s-claimer that say where the API listens, with its prefix and without.
+const BIND_HOST: [&str; 2] = ["K8S-CLAIMER_BIND_HOST", "BIND_HOST"];
+const BIND_PORT: [&str; 2] = ["K8S-CLAIMER_BIND_PORT", "BIND_PORT"];
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+impl Args {
+    /// How many embedded clusters there are to lease.
+    pub fn leasable(&self) -> u8 {
+        let usual = if self.dynamodb.is_some() { 0 } else { CLUSTERS };
+        self.clusters.unwrap_or(usual)
+    }
+
+    /// Where the API listens: as the command line says, or as the environment does, whose variables `variable` gives.
+    ///
+    /// # Errors
+    /// The variable, what is wrong with it, and what is expected.
+    pub fn listens(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SocketAddr, String> {
+        if let Some(listen) = self.listen {
+            return Ok(listen);
+        }
+        let first = |names: [&'static str; 2]| {
+            let mut given = names.into_iter().filter_map(|name| Some((name, variable(name)?)));
+            given.find(|(_, value)| !value.is_empty())
+        };
+        let port = match first(BIND_PORT) {
+            None => LISTEN.port(),
+            Some((name, text)) => text
+                .parse()
+                .map_err(|_| format!("{name}: '{text}' is no port, 0 to 65535"))?,
+        };
+        match first(BIND_HOST) {
+            None => Ok(SocketAddr::new(LISTEN.ip(), port)),
+            Some((name, text)) => {
+                let resolved = (text.as_str(), port).to_socket_addrs().ok();
+                let first = resolved.and_then(|mut all| all.next());
+                first.ok_or_else(|| format!("{name}: '{text}' is no address or name of this host, such as 127.0.0.1"))
+            }
+        }
+    }
+}
 
 /// Whole seconds, or a duration in words as jiff reads them.
 fn span(text: &str) -> Result<Duration, String> {
@@ -138,10 +191,8 @@ mod tests {
         use clap::CommandFactory;
         Args::command().debug_assert();
         let args = Args::try_parse_from(["local"]).unwrap();
-        assert_eq!(
-            (args.listen.to_string().as_str(), args.reap_every.as_secs()),
-            ("127.0.0.1:8080", 15)
-        );
+        let listens = args.listens(|_| None).unwrap().to_string();
+        assert_eq!((listens.as_str(), args.reap_every.as_secs()), ("127.0.0.1:8080", 15));
         for (text, millis) in [("0", 0), ("2", 2_000), ("15s", 15_000), ("2m", 120_000), ("500ms", 500)] {
             assert_eq!(span(text).unwrap().as_millis(), millis, "{text}");
         }
@@ -150,6 +201,15 @@ mod tests {
             Args::try_parse_from(["local", "--proxy-api", "http://127.0.0.1:1"]).is_err(),
             "--public-host is needed"
         );
+        let old = |name: &str| match name {
+            "BIND_HOST" => Some("0.0.0.0".to_owned()),
+            "BIND_PORT" => Some("1".to_owned()),
+            "K8S-CLAIMER_BIND_PORT" => Some("9090".to_owned()),
+            _ => None,
+        };
+        assert_eq!(args.listens(old).unwrap().to_string(), "0.0.0.0:9090");
+        let args = Args::try_parse_from(["local", "--listen", "127.0.0.1:1"]).unwrap();
+        assert_eq!(args.listens(old).unwrap().to_string(), "127.0.0.1:1");
         assert_eq!(
             Args::try_parse_from(["local", "tour"]).unwrap().command,
             Some(Command::Tour)

@@ -53,12 +53,17 @@ fn readable(line: &LogLine) -> String {
         duration_ms,
         store_calls,
         cluster_calls,
+        leased_calls,
         proxy_calls,
         outside_calls,
         ..
     } = line;
     let code = line.code.map_or(String::new(), |code| format!(" {code}"));
     let notes: String = line.notes.iter().map(|note| format!(" [{note}]")).collect();
+    let leased = match leased_calls {
+        0 => String::new(),
+        calls => format!(", leased clusters {calls}"),
+    };
     let outside = match outside_calls {
         0 => String::new(),
         calls => format!(", registry {calls}"),
@@ -68,6 +73,6 @@ fn readable(line: &LogLine) -> String {
         .as_deref()
         .map_or(String::new(), |cause| format!(" ({cause})"));
     format!(
-        "  {status}{code}  {route}  {duration_ms} ms, calls: table {store_calls}, cluster {cluster_calls}, proxy {proxy_calls}{outside}{cause}{notes}"
+        "  {status}{code}  {route}  {duration_ms} ms, calls: table {store_calls}, cluster {cluster_calls}, proxy {proxy_calls}{leased}{outside}{cause}{notes}"
     )
 }

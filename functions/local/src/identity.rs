@@ -24,6 +24,9 @@ pub struct Identity {
     pub admin_key: String,
     /// The API key with the scope `apps`.
     pub apps_key: String,
+    /// The API key with the scope `leases`. Folders of before it have none.
+    #[serde(default)]
+    pub leases_key: String,
     /// The token of the embedded cluster's API.
     pub cluster_token: String,
     /// The token of the embedded route proxy's API.
@@ -45,6 +48,7 @@ impl Identity {
             keyring,
             admin_key: word()?,
             apps_key: word()?,
+            leases_key: word()?,
             cluster_token: word()?,
             proxy_token: word()?,
         })
@@ -62,19 +66,30 @@ impl Identity {
             .map_err(|error| Error::file(folder, error))?;
         let file = folder.join("identity.json");
         match fs::read(&file) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| {
-                Error::Sentence(format!(
-                    "{}: is damaged ({error}). Remove the folder to begin anew",
-                    file.display()
-                ))
-            }),
+            Ok(text) => {
+                let mut identity: Self = serde_json::from_slice(&text).map_err(|error| {
+                    Error::Sentence(format!(
+                        "{}: is damaged ({error}). Remove the folder to begin anew",
+                        file.display()
+                    ))
+                })?;
+                if identity.leases_key.is_empty() {
+                    identity.leases_key = Self::make(entropy)?.leases_key;
+                    identity.keep(&file)?;
+                }
+                Ok(identity)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let identity = Self::make(entropy)?;
-                write_private(&file, &serde_json::to_vec_pretty(&identity).unwrap_or_default())?;
+                identity.keep(&file)?;
                 Ok(identity)
             }
             Err(error) => Err(Error::file(&file, error)),
         }
+    }
+
+    fn keep(&self, file: &Path) -> Result<(), Error> {
+        write_private(file, &serde_json::to_vec_pretty(self).unwrap_or_default())
     }
 }
 

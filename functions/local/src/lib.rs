@@ -10,6 +10,7 @@ mod console;
 mod demo;
 mod http;
 mod identity;
+mod leasable;
 mod options;
 mod parts;
 mod ready;

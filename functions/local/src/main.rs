@@ -67,7 +67,8 @@ async fn asked_to_stop() -> std::io::Result<()> {
 }
 
 fn options(args: Args, console: Console) -> Result<Options, Error> {
-    let variables: BTreeMap<String, String> = match &args.config {
+    let listen = args.listens(environment).map_err(Error::Sentence)?;
+    let mut variables: BTreeMap<String, String> = match &args.config {
         None => BTreeMap::new(),
         Some(file) => {
             let wrong = |why: String| Error::Sentence(format!("{}: {why}", file.display()));
@@ -81,12 +82,19 @@ fn options(args: Args, console: Console) -> Result<Options, Error> {
             values.into_iter().map(|(name, value)| (name, plain(value))).collect()
         }
     };
+    // What an older service took from its environment is taken from there here too.
+    for name in Config::VARIABLES.into_iter().filter(|name| !name.starts_with("LAYBY_")) {
+        if let (false, Some(value)) = (variables.contains_key(name), environment(name)) {
+            variables.insert(name.to_owned(), value);
+        }
+    }
+    let clusters = usize::from(args.leasable());
     let proxy = args
         .proxy_api
         .zip(args.public_host)
         .map(|(api, host)| (api, host, args.proxy_token.unwrap_or_default()));
     Ok(Options {
-        listen: args.listen,
+        listen,
         proxy_listen: args.proxy_listen,
         data: args.data,
         real: RealParts {
@@ -96,8 +104,10 @@ fn options(args: Args, console: Console) -> Result<Options, Error> {
             registry_url: args.registry,
             registry_key: args.registry_key,
         },
+        clusters,
         host_per_application: args.host_per_application,
         variables,
+        older_keys: Vec::new(),
         api_key: args.api_key.filter(|key| !key.is_empty()),
         reap_every: args.reap_every,
         net: net::Settings::default(),
@@ -118,6 +128,14 @@ fn options(args: Args, console: Console) -> Result<Options, Error> {
             ));
         }),
     })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an edge: the older services' variables are read here"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// A setting's text: JSON values that are no strings stand as their JSON.

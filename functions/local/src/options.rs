@@ -21,8 +21,12 @@ pub struct Options {
     pub host_per_application: bool,
     /// Real parts instead of embedded ones.
     pub real: RealParts,
+    /// How many embedded clusters can be leased.
+    pub clusters: usize,
     /// `LAYBY_…` variables that go before the adapter's own.
     pub variables: BTreeMap<String, String>,
+    /// Keys of the keyring behind the installation's own, 32 bytes in base64 each: what they sealed is opened too.
+    pub older_keys: Vec<String>,
     /// An API key with the scope `apps`, beside the ones that are made.
     pub api_key: Option<String>,
     /// How often the reaper runs by itself; zero is never.
@@ -36,7 +40,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Everything embedded, on free ports, kept nowhere, silent, reaping only when told to.
+    /// Everything embedded, on free ports, kept nowhere, silent, with nothing to lease, reaping only when told to.
     pub fn embedded() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
@@ -45,7 +49,9 @@ impl Options {
             data: None,
             host_per_application: false,
             real: RealParts::default(),
+            clusters: 0,
             variables: BTreeMap::new(),
+            older_keys: Vec::new(),
             api_key: None,
             reap_every: Duration::ZERO,
             net: net::Settings::default(),

@@ -13,6 +13,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
+use crate::leasable::Leasable;
 use crate::options::{Options, RealParts};
 use crate::{Error, Identity};
 
@@ -21,6 +22,8 @@ pub(crate) struct Parts {
     pub(crate) dynamo: Option<Dynamo>,
     pub(crate) kubernetes: Option<Kubernetes>,
     pub(crate) proxy: Option<Proxy>,
+    /// Clusters that can be leased.
+    pub(crate) leasable: Leasable,
     /// URL of DynamoDB.
     pub(crate) dynamodb_url: String,
     /// URL of the route proxy, for people.
@@ -34,7 +37,7 @@ pub(crate) struct Parts {
 }
 
 /// A port that the operating system picks.
-const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(crate) const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 impl Parts {
     /// Starts what is not given.
@@ -42,6 +45,7 @@ impl Parts {
         let real = &options.real;
         let (dynamo, dynamodb_url) = dynamodb(options.data.as_deref(), real).await?;
         let cluster = Cluster::start(real, identity, &clock).await?;
+        let leasable = Leasable::start(options.clusters, identity, &clock).await?;
         let (proxy, route_proxy) = route_proxy(options, identity, clock).await?;
         let cell = CellConfig {
             name: domain::CellName::parse("default").map_err(|refusal| Error::Sentence(refusal.to_string()))?,
@@ -65,6 +69,7 @@ impl Parts {
             dynamo,
             kubernetes: cluster.embedded,
             proxy,
+            leasable,
             dynamodb_url,
             proxy_url: format!("http://{}", Cell::shared_host(&route_proxy.public_host)),
             cell,
@@ -86,10 +91,12 @@ impl Parts {
         if let Some(proxy) = &self.proxy {
             proxy.tick().await;
         }
+        self.leasable.tick().await;
     }
 
     /// Stops what runs here.
     pub(crate) async fn stop(self) {
+        self.leasable.stop().await;
         if let Some(proxy) = self.proxy {
             proxy.stop().await;
         }

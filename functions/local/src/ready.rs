@@ -19,7 +19,7 @@ pub struct Ready {
     pub dynamodb: String,
     /// Path of an admin kubeconfig for the cluster.
     pub kubeconfig: String,
-    /// API keys by their scope: `apps` and `admin`.
+    /// API keys by their scope: `apps`, `leases` and `admin`.
     pub keys: BTreeMap<String, String>,
 }
 

@@ -1,6 +1,7 @@
-//! An application's whole life, told call by call. Every step says what must be true and fails when it is not.
+//! An application's whole life, and a leased cluster's, told call by call. Every step says what must be true and fails when it is not.
 
 mod course;
+mod leasing;
 
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use crate::demo::{NOTEBOOK, templates, wait_until_deployed};
 use crate::http::Api;
 use crate::{Adapter, Advanced, Console, Error, Options};
 
+/// How many clusters there are to lease.
+const CLUSTERS: usize = 3;
 /// How long a websocket may take to answer.
 const ECHO_MAX: Duration = Duration::from_secs(5);
 
@@ -21,7 +24,11 @@ const ECHO_MAX: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`Error::Sentence`] with the step that was not as it should be.
 pub async fn tour(console: Console) -> Result<(), Error> {
-    let adapter = Adapter::start(Options::embedded()).await?;
+    let options = Options {
+        clusters: CLUSTERS,
+        ..Options::embedded()
+    };
+    let adapter = Adapter::start(options).await?;
     let ready = adapter.ready();
     let api = Api::new(&ready.api, &ready.keys["admin"])?;
     let mut tour = Tour {
@@ -65,7 +72,8 @@ impl Tour<'_> {
         self.idle_is_culled(&id, &location).await?;
         self.broken_explains_itself().await?;
         self.stopped_by_its_own_token().await?;
-        self.course().await
+        self.course().await?;
+        self.leasing().await
     }
 
     async fn launch(&mut self, template: &str) -> Result<String, Error> {
@@ -225,7 +233,11 @@ impl Tour<'_> {
     }
 
     async fn advance(&mut self, minutes: u64) -> Result<(), Error> {
-        match self.adapter.advance(Duration::from_secs(minutes * 60)).await {
+        self.wind(minutes * 60).await
+    }
+
+    async fn wind(&mut self, seconds: u64) -> Result<(), Error> {
+        match self.adapter.advance(Duration::from_secs(seconds)).await {
             Advanced::To(now) => {
                 self.console.say(format_args!("  … the clock shows {now:.0}"));
                 Ok(())
@@ -280,8 +292,10 @@ impl Tour<'_> {
 
     fn show(&self, call: std::fmt::Arguments<'_>, status: u16, answer: &Value) {
         let mut shown = answer.clone();
-        if let Some(token) = shown.get_mut("token") {
-            *token = "…".into();
+        for name in ["token", "uuid", "kubeconfig", "ticket"] {
+            if let Some(secret) = shown.get_mut(name) {
+                *secret = "…".into();
+            }
         }
         self.console.say(format_args!("  {call}\n  {status} {shown}"));
     }

@@ -5,6 +5,8 @@
 //! what is done with each. Launches and endings are brought on by `lifecycle` exactly as a status read would. What runs is
 //! judged all together: nothing is culled before the brake of its cell has ruled over all candidates.
 //!
+//! Clusters that can be leased have a lane of their own, in which `lifecycle` brings each on by itself.
+//!
 //! Killed anywhere, run twice at once, late, or for the first time in a week: the rows' own `due_at` says who works on
 //! what.
 
@@ -12,6 +14,7 @@ mod ask;
 mod breaker;
 mod judging;
 mod lane;
+mod leasing;
 mod preloading;
 mod reading;
 mod refilling;
@@ -21,6 +24,7 @@ mod sweeping;
 
 use gateway::{Route, route};
 
+pub use leasing::{Clusters, LeasesReport};
 pub use report::Report;
 
 /// The schedule.

@@ -5,6 +5,7 @@ use gateway::{Metric, Unit};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::leasing::LeasesReport;
 use crate::sweeping::Repairs;
 
 /// What a run found and did, in numbers. Each lane has one of its own; the run's is all of them together.
@@ -47,6 +48,8 @@ pub struct Report {
     pub lag_ms: u64,
     /// What pools lacked and had too much of.
     pub pools: PoolsReport,
+    /// Clusters that can be leased.
+    pub leases: LeasesReport,
     /// Each cell's lane.
     pub lanes: Vec<LaneReport>,
     /// What would be done, in a dry run.
@@ -132,6 +135,7 @@ impl Report {
             promises_left: 0,
             lag_ms: 0,
             pools: PoolsReport::default(),
+            leases: LeasesReport::default(),
             lanes: Vec::new(),
             plan: Vec::new(),
         }
@@ -158,6 +162,7 @@ impl Report {
             promises_left,
             lag_ms,
             pools,
+            leases,
             lanes,
             plan,
         } = part;
@@ -180,6 +185,7 @@ impl Report {
         self.pools.ended += pools.ended;
         self.pools.without_room += pools.without_room;
         self.pools.left += pools.left;
+        self.leases.merge(leases);
         self.lanes.extend(lanes);
         self.plan.extend(plan);
     }
@@ -227,6 +233,7 @@ impl Report {
             count("RepairTroubled", repaired(|repairs| repairs.troubled)),
             count("RepairRecovered", repaired(|repairs| repairs.recovered)),
         ];
+        metrics.extend(self.leases.metrics());
         let waiting: u64 = self.brakes().map(|brake| brake.waiting).sum();
         metrics.push(count("BrakeWaiting", usize::try_from(waiting).unwrap_or(usize::MAX)));
         metrics.extend(

@@ -5,37 +5,35 @@ use std::time::Duration;
 use domain::limits::REAP_ROWS_MAX;
 use futures::FutureExt;
 use futures::future::join_all;
-use gateway::{Call, Problem, Reply, TableAndCells};
+use gateway::{Call, Everything, Problem, Reply};
 use tokio::time::Instant;
 
 use crate::ask::Ask;
-use crate::{Report, lane, refilling};
+use crate::{Report, lane, leasing, refilling};
 
 /// What a run leaves of its time: nothing is begun with less.
 const MARGIN: Duration = Duration::from_secs(10);
 /// What the lanes leave of it, for the pools.
 const LANES_MARGIN: Duration = Duration::from_secs(40);
 
-/// Works on every cell's lane, all at the same time, so that what is wrong in one holds up no other; then on the pools,
+/// Works on every cell's lane and on that of the leases, all at the same time, so that what is wrong in one holds up no other; then on the pools,
 /// which see by then what failed in the lanes, and have some of the run's time to themselves. A shard that cannot be read
 /// is left for the next run; when none can, the run has failed.
-pub async fn run(powers: TableAndCells, call: Call) -> Result<Reply, Problem> {
+pub async fn run(powers: Everything, call: Call) -> Result<Reply, Problem> {
+    let Everything { homes: powers, leasing } = powers;
     let ask = Ask::of(&call)?;
     if let Some(confirm) = &ask.confirm {
         confirm.write(&powers, &call).await?;
     }
     let mut report = Report::new(call.look().now, ask.dry_run);
-    let rows_max = REAP_ROWS_MAX / powers.cells.len().max(1);
+    let rows_max = REAP_ROWS_MAX / (powers.cells.len() + 1);
+    let part = || Report::new(report.now, ask.dry_run);
     let lanes = powers.cells.iter().map(|cell| {
-        lane::run(
-            &powers,
-            &call,
-            &cell.name,
-            Report::new(report.now, ask.dry_run),
-            rows_max,
-        )
-        .boxed()
+        let lane = lane::run(&powers, &call, &cell.name, part(), rows_max);
+        lane.boxed()
     });
+    let leases = leasing::run(&leasing, &call, part(), rows_max).boxed();
+    let lanes: Vec<_> = lanes.chain([leases]).collect();
     let (mut unread, mut read) = (None, 0);
     for lane in join_all(lanes).await {
         report.merge(lane.report);

@@ -1,6 +1,8 @@
 //! What goes in and out as JSON.
 
+mod clusters;
 mod keys;
+mod leases;
 mod pools;
 mod preload;
 
@@ -14,7 +16,9 @@ use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+pub use clusters::{CleanBody, ClusterBody, ClusterPoolBody, ClusterPoolView, ClusterView, PROVIDER_DEFAULT};
 pub use keys::{KeyBody, KeyMade, KeyView};
+pub use leases::{HolderView, LeaseBody, LeaseView, RenewBody, VerifyBody, VerifyView, seconds_until};
 pub use pools::{PoolBody, PoolView};
 pub use preload::{PreloadAnswer, PreloadView};
 

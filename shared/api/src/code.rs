@@ -11,6 +11,8 @@ pub enum Code {
     RuleRefused,
     /// No key, or not the right one.
     Unauthorized,
+    /// The same where leases are: 401 in the older service.
+    Unauthenticated,
     /// No such path.
     NotFound,
     /// The path does not have this method.
@@ -35,6 +37,16 @@ pub enum Code {
     NoRecord,
     /// The application has ended.
     HasEnded,
+    /// No cluster is free that nobody else waits for.
+    NoneFree,
+    /// Others took every cluster that was tried, or it takes longer than a request may.
+    Busy,
+    /// There is no such lease to give back.
+    NoLease,
+    /// The lease does not hold, or not any more.
+    LeaseOver,
+    /// Somebody has it, or something is in it.
+    InUse,
     /// There is nothing of that name.
     DoesNotExist,
     /// Something else has this name.
@@ -51,11 +63,12 @@ pub enum Code {
 
 impl Code {
     /// Each code.
-    pub const ALL: [Code; 22] = [
+    pub const ALL: [Code; 28] = [
         Code::MalformedRequest,
         Code::MissingParameter,
         Code::RuleRefused,
         Code::Unauthorized,
+        Code::Unauthenticated,
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::BodyTooLarge,
@@ -68,6 +81,11 @@ impl Code {
         Code::QuotaExceeded,
         Code::NoRecord,
         Code::HasEnded,
+        Code::NoneFree,
+        Code::Busy,
+        Code::NoLease,
+        Code::LeaseOver,
+        Code::InUse,
         Code::DoesNotExist,
         Code::NameTaken,
         Code::Conflict,
@@ -89,7 +107,7 @@ impl Code {
         match self {
             Code::MalformedRequest | Code::MissingParameter => "malformedRequest",
             Code::RuleRefused => "ruleRefused",
-            Code::Unauthorized => "unauthorized",
+            Code::Unauthorized | Code::Unauthenticated => "unauthorized",
             Code::NotFound => "notFound",
             Code::MethodNotAllowed => "methodNotAllowed",
             Code::BodyTooLarge => "bodyTooLarge",
@@ -102,6 +120,11 @@ impl Code {
             Code::QuotaExceeded => "quotaExceeded",
             Code::NoRecord => "noRecord",
             Code::HasEnded => "hasEnded",
+            Code::NoneFree => "noneFree",
+            Code::Busy => "busy",
+            Code::NoLease => "noLease",
+            Code::LeaseOver => "leaseOver",
+            Code::InUse => "inUse",
             Code::DoesNotExist => "doesNotExist",
             Code::NameTaken => "nameTaken",
             Code::Conflict => "conflict",
@@ -115,15 +138,23 @@ impl Code {
     pub fn status(self) -> u16 {
         match self {
             Code::MalformedRequest | Code::BadCursor | Code::BadIdempotencyKey => 400,
+            Code::Unauthenticated => 401,
             Code::Unauthorized => 403,
             Code::NotFound | Code::RegistryError | Code::NoRecord | Code::DoesNotExist => 404,
             Code::MethodNotAllowed => 405,
-            Code::IdempotencyKeyEnded | Code::NameTaken | Code::HasEnded | Code::Conflict => 409,
+            Code::IdempotencyKeyEnded
+            | Code::NameTaken
+            | Code::HasEnded
+            | Code::NoneFree
+            | Code::NoLease
+            | Code::InUse
+            | Code::Conflict => 409,
+            Code::LeaseOver => 410,
             Code::BodyTooLarge => 413,
             Code::MissingParameter | Code::RuleRefused | Code::IdempotencyKeyReused => 422,
             Code::QuotaExceeded => 429,
             Code::Internal => 500,
-            Code::BadDatabase | Code::BadKubeRequest | Code::RegistryUnreachable => 503,
+            Code::BadDatabase | Code::BadKubeRequest | Code::Busy | Code::RegistryUnreachable => 503,
         }
     }
 
@@ -133,7 +164,7 @@ impl Code {
             Code::MalformedRequest => "The request cannot be read",
             Code::MissingParameter => "A required parameter is missing",
             Code::RuleRefused => "A rule refuses this",
-            Code::Unauthorized => "Not allowed with this key",
+            Code::Unauthorized | Code::Unauthenticated => "Not allowed with this key",
             Code::NotFound => "No such path",
             Code::MethodNotAllowed => "No such method here",
             Code::BodyTooLarge => "The body is too large",
@@ -146,6 +177,11 @@ impl Code {
             Code::QuotaExceeded => "There is no room for more",
             Code::NoRecord => "No such application",
             Code::HasEnded => "It has ended",
+            Code::NoneFree => "No cluster is free",
+            Code::Busy => "Too busy at the moment",
+            Code::NoLease => "No such lease",
+            Code::LeaseOver => "The lease does not hold",
+            Code::InUse => "It is in use",
             Code::DoesNotExist => "There is nothing of that name",
             Code::NameTaken => "The name is taken",
             Code::Conflict => "Changed by somebody else meanwhile",
@@ -161,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_the_older_service_keep_a_status_that_its_client_understands() {
+    fn the_words_of_the_older_services_keep_a_status_that_their_clients_understand() {
         let pinned: Vec<(&str, u16)> = [
             Code::RegistryError,
             Code::NoRecord,
@@ -169,6 +205,9 @@ mod tests {
             Code::BadDatabase,
             Code::Unauthorized,
             Code::MissingParameter,
+            Code::Unauthenticated,
+            Code::NoneFree,
+            Code::NoLease,
         ]
         .iter()
         .map(|code| (code.word(), code.status()))
@@ -181,7 +220,10 @@ mod tests {
                 ("doesNotExist", 404),
                 ("badDatabase", 503),
                 ("unauthorized", 403),
-                ("malformedRequest", 422)
+                ("malformedRequest", 422),
+                ("unauthorized", 401),
+                ("noneFree", 409),
+                ("noLease", 409),
             ]
         );
     }

@@ -49,6 +49,8 @@ pub enum Method {
     Post,
     /// Write whole.
     Put,
+    /// Change what is named.
+    Patch,
     /// Remove.
     Delete,
 }
@@ -60,6 +62,7 @@ impl Method {
             Method::Get => "GET",
             Method::Post => "POST",
             Method::Put => "PUT",
+            Method::Patch => "PATCH",
             Method::Delete => "DELETE",
         }
     }

@@ -2,7 +2,9 @@
 
 mod applications;
 mod cluster;
+mod clusters;
 mod keys;
+mod leases;
 mod pools;
 mod preload;
 mod templates;
@@ -17,7 +19,12 @@ use cluster::{CLUSTER_DUE, CLUSTER_END, CLUSTER_LIFE, CLUSTER_ROOMS, NAMESPACE_R
 pub use applications::{
     APPLICATION_ACTIVITY, APPLICATION_LAUNCH, APPLICATION_LIST, APPLICATION_LOGS, APPLICATION_READ, APPLICATION_STOP,
 };
+pub use clusters::{
+    CLUSTER_CLEAN, CLUSTER_DELETE, CLUSTER_LIST, CLUSTER_POOL_DELETE, CLUSTER_POOL_LIST, CLUSTER_POOL_PUT,
+    CLUSTER_POOL_READ, CLUSTER_PUT, CLUSTER_READ, CLUSTER_RELEASE,
+};
 pub use keys::{KEY_CREATE, KEY_DELETE, KEY_LIST};
+pub use leases::{LEASE_ACQUIRE, LEASE_LIST, LEASE_READ, LEASE_RELEASE, LEASE_RENEW, LEASE_VERIFY};
 pub use pools::{POOL_DELETE, POOL_PUT, POOL_READ};
 pub use preload::{PRELOAD_READ, PRELOAD_START};
 pub use templates::{TEMPLATE_DELETE, TEMPLATE_LIST, TEMPLATE_PUT, TEMPLATE_READ};
@@ -39,10 +46,27 @@ pub const ENDPOINTS: &[&Endpoint] = &[
     &POOL_PUT,
     &POOL_READ,
     &POOL_DELETE,
+    &LEASE_ACQUIRE,
+    &LEASE_READ,
+    &LEASE_RENEW,
+    &LEASE_RELEASE,
+    &LEASE_VERIFY,
+    &LEASE_LIST,
+    &CLUSTER_LIST,
+    &CLUSTER_READ,
+    &CLUSTER_PUT,
+    &CLUSTER_DELETE,
+    &CLUSTER_RELEASE,
+    &CLUSTER_CLEAN,
+    &CLUSTER_POOL_LIST,
+    &CLUSTER_POOL_READ,
+    &CLUSTER_POOL_PUT,
+    &CLUSTER_POOL_DELETE,
     &KEY_CREATE,
     &KEY_LIST,
     &KEY_DELETE,
     &HEALTH_READ,
+    &HEALTHZ_READ,
     &VERSION_READ,
     &REAPER,
     &FALLBACK,
@@ -143,6 +167,19 @@ pub const VERSION_READ: Endpoint = Endpoint {
     problems: &[],
 };
 
+/// Tell that there is somebody.
+pub const HEALTHZ_READ: Endpoint = Endpoint {
+    id: "healthz-read",
+    summary: "Tell that the installation answers",
+    trigger: Trigger::Http {
+        method: Method::Get,
+        paths: &["/healthz"],
+    },
+    access: Access::Open,
+    needs: Needs::NOTHING,
+    problems: &[],
+};
+
 /// Bring on, judge and end what is due.
 pub const REAPER: Endpoint = Endpoint {
     id: "reaper",
@@ -150,10 +187,20 @@ pub const REAPER: Endpoint = Endpoint {
     trigger: Trigger::Schedule { minutes: 1 },
     access: Access::Schedule,
     needs: Needs {
-        table: &[APPLICATIONS_STEP, TEMPLATES_POOLS_PRELOADS, QUOTA_TAKE, CELL_ROWS],
+        table: &[
+            APPLICATIONS_STEP,
+            TEMPLATES_POOLS_PRELOADS,
+            QUOTA_TAKE,
+            CELL_ROWS,
+            leases::CLUSTERS,
+            leases::POOLS_STEP,
+            leases::POINTER_PUT,
+            leases::LINES_STEP,
+            leases::SEALS,
+        ],
         indexes: &[Index::Due, Index::List],
         cluster: CLUSTER_DUE,
-        secrets: CELL_TOKENS_AND_REGISTRY,
+        secrets: EVERY_SECRET,
     },
     problems: &[],
 };
@@ -170,6 +217,11 @@ pub const FALLBACK: Endpoint = Endpoint {
             BINDING,
             TEMPLATES_POOLS_PRELOADS,
             QUOTA_TAKE,
+            leases::CLUSTERS,
+            leases::POOLS,
+            leases::POINTERS,
+            leases::LINES,
+            leases::SEALS,
             keys::RECORDS,
             keys::NAMES,
             keys::USES,

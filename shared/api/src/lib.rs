@@ -11,14 +11,19 @@ mod endpoints;
 mod needs;
 
 pub use bodies::{
-    ActivityBody, ApplicationView, DependencyView, EventView, KeyBody, KeyMade, KeyView, LaunchBody, Launched,
-    PoolBody, PoolView, PreloadAnswer, PreloadView, TemplateBody, VersionView,
+    ActivityBody, ApplicationView, CleanBody, ClusterBody, ClusterPoolBody, ClusterPoolView, ClusterView,
+    DependencyView, EventView, HolderView, KeyBody, KeyMade, KeyView, LaunchBody, Launched, LeaseBody, LeaseView,
+    PROVIDER_DEFAULT, PoolBody, PoolView, PreloadAnswer, PreloadView, RenewBody, TemplateBody, VerifyBody, VerifyView,
+    VersionView, seconds_until,
 };
 pub use code::Code;
 pub use endpoint::{Endpoint, Method, Trigger};
 pub use endpoints::{
     APPLICATION_ACTIVITY, APPLICATION_LAUNCH, APPLICATION_LIST, APPLICATION_LOGS, APPLICATION_READ, APPLICATION_STOP,
-    ENDPOINTS, FALLBACK, HEALTH_READ, KEY_CREATE, KEY_DELETE, KEY_LIST, POOL_DELETE, POOL_PUT, POOL_READ, PRELOAD_READ,
-    PRELOAD_START, REAPER, TEMPLATE_DELETE, TEMPLATE_LIST, TEMPLATE_PUT, TEMPLATE_READ, VERSION_READ,
+    CLUSTER_CLEAN, CLUSTER_DELETE, CLUSTER_LIST, CLUSTER_POOL_DELETE, CLUSTER_POOL_LIST, CLUSTER_POOL_PUT,
+    CLUSTER_POOL_READ, CLUSTER_PUT, CLUSTER_READ, CLUSTER_RELEASE, ENDPOINTS, FALLBACK, HEALTH_READ, HEALTHZ_READ,
+    KEY_CREATE, KEY_DELETE, KEY_LIST, LEASE_ACQUIRE, LEASE_LIST, LEASE_READ, LEASE_RELEASE, LEASE_RENEW, LEASE_VERIFY,
+    POOL_DELETE, POOL_PUT, POOL_READ, PRELOAD_READ, PRELOAD_START, REAPER, TEMPLATE_DELETE, TEMPLATE_LIST,
+    TEMPLATE_PUT, TEMPLATE_READ, VERSION_READ,
 };
 pub use needs::{ClusterNeed, Index, Needs, Secret, TableAction, TableNeed};

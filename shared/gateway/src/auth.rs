@@ -60,14 +60,15 @@ pub(crate) fn asks_who(access: Access) -> bool {
 }
 
 impl Keys {
-    /// Who presents `credential`. That a key is used is noted, every ten minutes at most.
+    /// Who presents `credential`: one of those whose key's hash is in the configuration, or whose key is in the table.
+    /// That a key of the table is used is noted, every ten minutes at most.
     ///
     /// # Errors
     /// 503 when the table cannot be asked: nobody is refused for that.
     pub(crate) async fn caller(
         &self,
         credential: Option<&str>,
-        admin_key_sha256: Option<&str>,
+        configured: &[(Option<&str>, Caller)],
         store: &Store,
         look: &Look,
     ) -> Result<Caller, Problem> {
@@ -75,8 +76,10 @@ impl Keys {
             return Ok(Caller::Nobody);
         };
         let sha256 = key_sha256(credential);
-        if admin_key_sha256.is_some_and(|known| vault::same(known.as_bytes(), sha256.as_bytes())) {
-            return Ok(Caller::ConfiguredAdmin);
+        let is_this = |known: &&str| vault::same(known.as_bytes(), sha256.as_bytes());
+        let mut configured = configured.iter();
+        if let Some((_, caller)) = configured.find(|(known, _)| known.as_ref().is_some_and(is_this)) {
+            return Ok(caller.clone());
         }
         let record = match self.remembered(&sha256) {
             Some(record) => Some(record),

@@ -93,6 +93,11 @@ impl Call {
         Ok(value.map(|value| parse(value)).transpose()?)
     }
 
+    /// The header `name`, where it is plain text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// The query parameter `name`, as it was sent first.
     pub fn query(&self, name: &str) -> Option<String> {
         form_urlencoded::parse(self.query.as_bytes())

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use vault::Keyring;
 
+mod leases;
+
+pub use leases::LeaseConfig;
+
 /// Everything that an installation is told. Made by [`Config::read`].
 #[derive(Clone)]
 pub struct Config {
@@ -25,6 +29,8 @@ pub struct Config {
     pub admin_key_sha256: Option<String>,
     /// The home clusters. The first is the default.
     pub cells: Vec<CellConfig>,
+    /// Leases of whole clusters.
+    pub leases: LeaseConfig,
     /// The external registry that templates of launches come from. Without one they come from the table.
     pub registry_url: Option<Uri>,
     /// Where the secrets are.
@@ -180,6 +186,15 @@ fn registry_url(text: &str) -> Result<Uri, String> {
     }
 }
 
+/// The SHA-256, in lower-case hex, that a variable has.
+fn sha256_of(name: &'static str, text: &str) -> Result<String, ConfigError> {
+    if text.len() == 64 && hex::decode(text).is_ok() {
+        return Ok(text.to_ascii_lowercase());
+    }
+    let why = "is not 64 hexadecimal digits".to_owned();
+    Err(ConfigError::Variable { name, why })
+}
+
 /// A number, as a number or as text, because a deployment's template writes every value as text. Empty for none.
 fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     #[derive(Deserialize)]
@@ -224,7 +239,7 @@ pub enum ConfigError {
 
 impl Config {
     /// Every variable that [`Config::read`] asks for.
-    pub const VARIABLES: [&'static str; 10] = [
+    pub const VARIABLES: [&'static str; 19] = [
         "LAYBY_INSTALLATION",
         "LAYBY_TABLE",
         "LAYBY_DYNAMODB_URL",
@@ -235,6 +250,15 @@ impl Config {
         "LAYBY_REGISTRY_URL",
         "LAYBY_SECRETS_ARN",
         "LAYBY_SECRETS",
+        "LAYBY_LEASE_POOL",
+        "LAYBY_LEASE_PROVIDER",
+        "LAYBY_LEASE_EXEMPT",
+        "LAYBY_LEASE_NETWORKS",
+        "LAYBY_LEASES_KEY_SHA256",
+        "AUTH_TOKEN",
+        "K8S-CLAIMER_AUTH_TOKEN",
+        "CLEAR_NAMESPACES",
+        "K8S-CLAIMER_CLEAR_NAMESPACES",
     ];
 
     /// Reads the configuration through `variable`, which answers with a variable's value:
@@ -251,6 +275,15 @@ impl Config {
     /// | `LAYBY_REGISTRY_URL` | the external registry that templates of launches come from | the table |
     /// | `LAYBY_SECRETS_ARN` | the entry in AWS Secrets Manager that holds [`Secrets`] as JSON | see the next |
     /// | `LAYBY_SECRETS` | [`Secrets`] as JSON, where there is no Secrets Manager | none |
+    /// | `LAYBY_LEASE_POOL` | the pool of clusters and of callers that name none | `default` |
+    /// | `LAYBY_LEASE_PROVIDER` | the cloud provider that callers want who name none | any |
+    /// | `LAYBY_LEASE_EXEMPT` | kinds and objects that inventories of clusters leave out beside their own, between commas | nothing more |
+    /// | `LAYBY_LEASE_NETWORKS` | networks with private addresses in which clusters to lease may be, between commas | only the public internet |
+    /// | `LAYBY_LEASES_KEY_SHA256` | SHA-256, in hex, of a key with the scope `leases` | see the next |
+    /// | `AUTH_TOKEN` | that key itself, as k8s-claimer had it | only keys in the table |
+    /// | `CLEAR_NAMESPACES` | `false`: clusters that are given back are compared and not cleaned | `true` |
+    ///
+    /// The last two are read as `K8S-CLAIMER_AUTH_TOKEN` and `K8S-CLAIMER_CLEAR_NAMESPACES` first.
     ///
     /// # Errors
     /// [`ConfigError::Variable`] naming the variable, what is wrong and what is expected.
@@ -279,13 +312,8 @@ impl Config {
                     .map_err(|_| wrong("LAYBY_QUOTA", format!("'{text}' is no whole number")))
             })
             .transpose()?;
-        let admin_key_sha256 = get("LAYBY_ADMIN_KEY_SHA256");
-        if admin_key_sha256
-            .as_ref()
-            .is_some_and(|hash| hash.len() != 64 || hex::decode(hash).is_err())
-        {
-            return Err(wrong("LAYBY_ADMIN_KEY_SHA256", "is not 64 hexadecimal digits".into()));
-        }
+        let admin = "LAYBY_ADMIN_KEY_SHA256";
+        let admin_key_sha256 = get(admin).map(|text| sha256_of(admin, &text)).transpose()?;
         let cells: Vec<CellConfig> = get("LAYBY_CELLS")
             .map(|text| serde_json::from_str(&text).map_err(|error| wrong("LAYBY_CELLS", error.to_string())))
             .transpose()?
@@ -309,8 +337,9 @@ impl Config {
             dynamodb_url: get("LAYBY_DYNAMODB_URL"),
             launches,
             quota,
-            admin_key_sha256: admin_key_sha256.map(|hash| hash.to_ascii_lowercase()),
+            admin_key_sha256,
             cells,
+            leases: LeaseConfig::read(get)?,
             registry_url,
             secrets,
         })

@@ -8,7 +8,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use base64::Engine;
 use cluster_client::{Cluster, EksToken, ProxyPlace, Settings, Token, TokenSource};
 use domain::Cell;
-use lifecycle::{HomeCell, Lifecycle};
+use lifecycle::{HomeCell, Leasing, LeasingRules, Lifecycle};
 use net::{Net, Peer, Trust};
 use routes::Routes;
 use store::Store;
@@ -61,6 +61,7 @@ pub struct Edge {
     secrets: Option<Secrets>,
     store: OnceLock<Store>,
     lifecycle: OnceLock<Lifecycle>,
+    leasing: OnceLock<Leasing>,
     templates: OnceLock<Templates>,
 }
 
@@ -94,6 +95,7 @@ impl Edge {
             secrets,
             store: OnceLock::new(),
             lifecycle: OnceLock::new(),
+            leasing: OnceLock::new(),
             templates: OnceLock::new(),
         }))
     }
@@ -115,6 +117,31 @@ impl Edge {
         let homes: Result<Vec<HomeCell>, ConfigError> = self.config.cells.iter().map(|cell| self.home(cell)).collect();
         let lifecycle = Lifecycle::new(self.store().clone(), homes?, self.config.quotas());
         Ok(self.lifecycle.get_or_init(|| lifecycle).clone())
+    }
+
+    /// The steps over the table and the clusters that can be leased, made once a process.
+    ///
+    /// # Errors
+    /// [`ConfigError::Secrets`] when there is no keyring to seal with.
+    pub fn leasing(&self) -> Result<Leasing, ConfigError> {
+        if let Some(leasing) = self.leasing.get() {
+            return Ok(leasing.clone());
+        }
+        let keyring = self.secrets.as_ref().map(|secrets| secrets.keyring.clone());
+        let keyring = keyring.ok_or_else(without_keyring)?;
+        let identity = |cell: &CellConfig| Some(cell.identity.clone()).filter(|identity| !identity.is_empty());
+        let homes = || self.config.cells.iter().map(identity).collect();
+        let rules = LeasingRules {
+            installation: self.config.installation.clone(),
+            default_pool: self.config.leases.pool.clone(),
+            default_provider: self.config.leases.provider.clone(),
+            exempt: self.config.leases.exempt.clone(),
+            reach: self.config.leases.reach.clone(),
+            homes: self.config.leases.homes.clone().or_else(homes),
+            cleans: self.config.leases.cleans,
+        };
+        let leasing = Leasing::new(self.store().clone(), self.net.clone(), keyring, rules);
+        Ok(self.leasing.get_or_init(|| leasing).clone())
     }
 
     /// Where the templates of launches come from, connected once a process.
@@ -148,7 +175,7 @@ impl Edge {
 
     pub(crate) fn keyring(&self) -> Result<&Keyring, Problem> {
         let keyring = self.secrets.as_ref().map(|secrets| &secrets.keyring);
-        keyring.ok_or_else(|| Problem::internal(ConfigError::Secrets("this function was given no keyring".into())))
+        keyring.ok_or_else(|| Problem::internal(without_keyring()))
     }
 
     fn home(&self, cell: &CellConfig) -> Result<HomeCell, ConfigError> {
@@ -208,6 +235,10 @@ impl Edge {
         let region = self.sdk.region()?.to_string();
         Some(EksToken::new(cluster, &region, self.sdk.credentials_provider()?))
     }
+}
+
+fn without_keyring() -> ConfigError {
+    ConfigError::Secrets("this function was given no keyring".into())
 }
 
 /// A certificate authority as configured: PEM, or base64 of PEM.

@@ -33,6 +33,8 @@ pub struct LogLine {
     pub store_calls: u64,
     /// Requests to Kubernetes.
     pub cluster_calls: u64,
+    /// Calls to clusters that can be leased, retries included.
+    pub leased_calls: u64,
     /// Requests to the route proxy.
     pub proxy_calls: u64,
     /// Requests to the external template registry.

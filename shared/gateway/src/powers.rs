@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use domain::Cell;
 use futures::future::{BoxFuture, FutureExt, join_all};
-use lifecycle::Lifecycle;
+use lifecycle::{Leasing, Lifecycle};
 use store::Store;
 
 use crate::{ConfigError, Edge, Templates};
@@ -113,5 +113,47 @@ impl Powers for TableAndCells {
             let _ = futures::join!(store.warm(), cells);
         }
         .boxed()
+    }
+}
+
+/// The table, and the clusters that can be leased.
+#[derive(Clone)]
+pub struct TableAndLeases {
+    /// The steps over both.
+    pub leasing: Leasing,
+}
+
+impl Powers for TableAndLeases {
+    fn connect(edge: &Arc<Edge>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            leasing: edge.leasing()?,
+        })
+    }
+
+    fn warm(&self) -> BoxFuture<'static, ()> {
+        let store = self.leasing.store().clone();
+        async move { drop(store.warm().await) }.boxed()
+    }
+}
+
+/// All that there is.
+#[derive(Clone)]
+pub struct Everything {
+    /// The table, and the home clusters with their route proxies.
+    pub homes: TableAndCells,
+    /// The steps over the clusters that can be leased.
+    pub leasing: Leasing,
+}
+
+impl Powers for Everything {
+    fn connect(edge: &Arc<Edge>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            homes: TableAndCells::connect(edge)?,
+            leasing: edge.leasing()?,
+        })
+    }
+
+    fn warm(&self) -> BoxFuture<'static, ()> {
+        self.homes.warm()
     }
 }

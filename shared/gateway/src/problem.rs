@@ -6,7 +6,7 @@ use api::Code;
 use bytes::Bytes;
 use domain::{Refusal, TemplateName};
 use http::{Response, StatusCode, header};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 /// A problem document in the making (RFC 9457). It has no `Display`: what the caller reads and what the log reads are
 /// separate fields, and nothing joins them by accident.
@@ -16,6 +16,7 @@ pub struct Problem {
     detail: String,
     retry_after_s: Option<u32>,
     allow: Option<String>,
+    members: Map<String, Value>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -31,6 +32,7 @@ impl Problem {
             detail: detail.into(),
             retry_after_s,
             allow: None,
+            members: Map::new(),
             cause: None,
         }
     }
@@ -44,6 +46,12 @@ impl Problem {
     /// With how long the caller should wait before another try, in whole seconds.
     pub fn retry_after(mut self, pause: Duration) -> Self {
         self.retry_after_s = Some(u32::try_from(pause.as_secs()).unwrap_or(u32::MAX));
+        self
+    }
+
+    /// With a member of its own in the document, for programs that can do something about it.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
         self
     }
 
@@ -100,7 +108,7 @@ impl Problem {
 
     /// The document.
     pub(crate) fn into_response(self, request_id: &str) -> Response<Bytes> {
-        let document = json!({
+        let mut document = json!({
             "type": self.code.word(),
             "title": self.code.title(),
             "status": self.code.status(),
@@ -108,6 +116,9 @@ impl Problem {
             "instance": format!("urn:uuid:{request_id}"),
             "error": self.detail,
         });
+        if let Value::Object(document) = &mut document {
+            document.extend(self.members);
+        }
         let mut response = Response::new(Bytes::from(document.to_string()));
         *response.status_mut() = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -115,6 +126,9 @@ impl Problem {
             header::CONTENT_TYPE,
             http::HeaderValue::from_static("application/problem+json"),
         );
+        if self.code.status() == 401 {
+            headers.insert(header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+        }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, http::HeaderValue::from(seconds));
         }
@@ -175,7 +189,7 @@ impl From<lifecycle::Error> for Problem {
             E::Gone => Self::no_record(),
             E::Overtaken => Self::new(
                 Code::Conflict,
-                "Somebody else changed this application at the same moment, again and again; try again",
+                "Somebody else changed the same thing at the same moment, again and again; try again",
             ),
             E::UnknownCell(_) => Self::new(
                 Code::BadKubeRequest,

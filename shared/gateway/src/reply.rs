@@ -53,6 +53,14 @@ impl Reply {
         }
     }
 
+    /// 200, and nothing to say.
+    pub fn empty() -> Self {
+        Self {
+            response: Response::new(Bytes::new()),
+            metrics: Vec::new(),
+        }
+    }
+
     /// 204: done, and nothing to say.
     pub fn no_content() -> Self {
         let mut response = Response::new(Bytes::new());

@@ -9,12 +9,11 @@ use std::time::Duration;
 use api::{Code, Endpoint};
 use bytes::Bytes;
 use domain::limits::{BODY_MAX, LOOK_MAX};
-use domain::{Access, Caller, Look, may_call};
+use domain::{Access, Caller, Look, Refusal, Scope, may_call};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Response};
 use lifecycle::{Meter, metered};
-use net::Scope;
 use tokio::time::Instant;
 
 use crate::log::embedded_metrics;
@@ -149,7 +148,7 @@ impl Mounted {
 
     /// Opens the connections of its powers, concurrently and for a bounded time; never a reason to fail.
     pub async fn warm(&self) {
-        let scope = Scope::lasting(WARM_MAX);
+        let scope = net::Scope::lasting(WARM_MAX);
         let _ = tokio::time::timeout(WARM_MAX, net::within(scope, (self.warm)())).await;
     }
 
@@ -158,7 +157,7 @@ impl Mounted {
     pub async fn answer(&self, incoming: Incoming) -> Response<Bytes> {
         let began = Instant::now();
         let (request_id, route) = (incoming.request_id.clone(), incoming.route_key.clone());
-        let scope = Scope::until(incoming.deadline);
+        let scope = net::Scope::until(incoming.deadline);
         let meter = Meter::default();
         let answered = metered(meter.clone(), self.outcome(incoming));
         let mut outcome = net::within(scope.clone(), answered).await;
@@ -175,7 +174,7 @@ impl Mounted {
             incoming.request_id,
             incoming.route_key,
             Duration::ZERO,
-            &Scope::lasting(Duration::ZERO),
+            &net::Scope::lasting(Duration::ZERO),
         )
     }
 
@@ -186,7 +185,7 @@ impl Mounted {
         request_id: String,
         route: String,
         took: Duration,
-        scope: &Scope,
+        scope: &net::Scope,
     ) -> Response<Bytes> {
         let counts = scope.counts();
         stamp(&mut outcome.response, &request_id);
@@ -208,6 +207,7 @@ impl Mounted {
             duration_ms: took.as_millis() as u64,
             store_calls: counts.store,
             cluster_calls: counts.cluster,
+            leased_calls: counts.leased,
             proxy_calls: counts.proxy,
             outside_calls: counts.outside,
             cause: outcome.cause,
@@ -257,7 +257,11 @@ impl Mounted {
         let access = self.endpoint.access;
         let caller = self.caller(access, credential.as_deref(), &incoming.request_id).await?;
         if access != Access::Schedule {
-            may_call(&caller, access, self.edge.config.launches == Launches::Keyed)?;
+            let allowed = may_call(&caller, access, self.edge.config.launches == Launches::Keyed);
+            allowed.map_err(|refusal| match (access, refusal) {
+                (Access::Key(Scope::Leases), Refusal::Forbidden(why)) => Problem::new(Code::Unauthenticated, why),
+                (_, refusal) => refusal.into(),
+            })?;
         }
         let Incoming {
             path,
@@ -291,12 +295,15 @@ impl Mounted {
             return Ok(Caller::Nobody);
         }
         let edge = &self.edge;
-        let admin = edge.config.admin_key_sha256.as_deref();
+        let configured = [
+            (edge.config.admin_key_sha256.as_deref(), Caller::ConfiguredAdmin),
+            (edge.config.leases.key_sha256.as_deref(), Caller::ConfiguredLeases),
+        ];
         let look = Look {
             now: edge.clock.now(),
             by: format!("{request_id}/key"),
         };
-        edge.keys.caller(credential, admin, edge.store(), &look).await
+        edge.keys.caller(credential, &configured, edge.store(), &look).await
     }
 }
 

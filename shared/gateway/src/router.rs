@@ -127,6 +127,15 @@ impl Edge {
         response
     }
 
+    /// Unpredictable bytes.
+    ///
+    /// # Errors
+    /// [`ConfigError::Client`] when the operating system has none to give.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], ConfigError> {
+        let bytes = self.entropy.bytes();
+        bytes.ok_or_else(|| ConfigError::Client("the operating system gives no random numbers".to_owned()))
+    }
+
     /// A new request id: a random UUID, or the nil one when the operating system has no random numbers to give.
     pub fn request_id(&self) -> String {
         let bytes = self.entropy.bytes().unwrap_or_default();

@@ -54,14 +54,14 @@ pub fn granted(endpoint: &Endpoint) -> BTreeSet<Grant> {
 pub fn wanted(endpoint: &Endpoint, peer: Peer, request: &Request<Bytes>) -> Result<Vec<Grant>, String> {
     let shows_token = request.headers().contains_key(header::AUTHORIZATION);
     match peer {
-        // What opens it is in the table.
-        Peer::Leased => Ok(Vec::new()),
         Peer::Store => of_table(endpoint, action(request), request.body()),
         Peer::Cluster => {
             let token = shows_token.then_some(Grant::Secret(Secret::ClusterTokens));
             let verb = of_cluster(request.method(), request.uri().path())?;
             Ok(token.into_iter().chain(verb).collect())
         }
+        // What opens it is in the table.
+        Peer::Leased => Ok(Vec::new()),
         Peer::Proxy => Ok(shows_token
             .then_some(Grant::Secret(Secret::ProxyTokens))
             .into_iter()
@@ -146,10 +146,10 @@ fn of_query(endpoint: &Endpoint, asked: &Value) -> Result<Vec<Grant>, String> {
     let (index, is_right) = match index {
         "due" => (Index::Due, part.starts_with("DUE#")),
         "day" => (Index::Day, part.starts_with("APP#")),
-        "pick" => (Index::Pick, part.starts_with("SPARE#")),
+        "pick" => (Index::Pick, part.starts_with("SPARE#") || part.starts_with("FREE#")),
         "list" => (
             Index::List,
-            (["TPL", "KEY"].contains(&part) && lists(&format!("{part}#")))
+            (["TPL", "KEY", "CLUSTER", "CPOOL"].contains(&part) && lists(&format!("{part}#")))
                 || (part == "POOL" && lists("TPL#"))
                 || ((part.starts_with("APP#") || part.starts_with("SPARE#")) && lists("APP#")),
         ),

@@ -2,10 +2,16 @@
 
 use std::process::ExitCode;
 
-use tests::counts::{ManyDue, of_a_pass, of_many_due, of_many_living, of_one_application, of_pools_and_quotas};
+use tests::counts::{
+    ManyDue, of_a_crowd, of_a_pass, of_leases, of_many_due, of_many_living, of_one_application, of_pools_and_quotas,
+};
 
 /// Living applications beside which a run of the reaper finds nothing due.
 const LIVING: u64 = 2_000;
+/// Clusters beside which one is leased.
+const CLUSTERS: [u64; 3] = [10, 100, 1_000];
+/// Callers who ask at once for one of so many clusters.
+const CROWD: (u64, u64) = (1_000, 100);
 /// Applications over which a pass of the sweep finds nothing to repair. Each has a pod that listens.
 const SWEPT: u64 = 10_000;
 /// Due rows that the reaper works off.
@@ -28,10 +34,14 @@ async fn main() -> ExitCode {
         .into_iter()
         .chain(of_pools_and_quotas().await)
         .chain(of_many_living(LIVING).await)
+        .chain(of_leases(&CLUSTERS).await)
     {
         println!("{measure}");
         holds &= measure.holds();
     }
+    let crowd = of_a_crowd(CROWD.0, CROWD.1).await;
+    println!("{crowd}");
+    holds &= crowd.holds();
     let ManyDue {
         measure,
         runs,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Code, FALLBACK, HEALTH_READ, REAPER, VERSION_READ};
+use api::{Code, FALLBACK, HEALTH_READ, HEALTHZ_READ, REAPER, VERSION_READ};
 use futures::FutureExt;
 use http::Method;
 
@@ -21,6 +21,9 @@ pub fn cases() -> Vec<Case> {
             async { door.get("/health").key(app.apps()).await }.boxed()
         }),
         Case::unauthorised(&HEALTH_READ, |_, door| async { door.get("/health").await }.boxed()),
+        Case::success(&HEALTHZ_READ, 200, |_, door| {
+            async { door.get("/healthz").await }.boxed()
+        }),
         Case::success(&VERSION_READ, 200, |_, door| {
             async { door.get("/version").await }.boxed()
         }),

@@ -9,7 +9,12 @@ use http::{Method, Request, Response};
 use net::{Fault, Faults, Peer};
 use serde_json::{Value, json};
 
+use vault::Keyring;
+
 use super::Setting;
+
+/// A key of thirty-two bytes that installations with clusters to lease have behind their own.
+pub const OLDER_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 /// `config` as the setting has it.
 pub fn config(setting: Setting, mut config: Config) -> Config {
@@ -26,7 +31,17 @@ pub fn config(setting: Setting, mut config: Config) -> Config {
                 secrets.registry_key = "the-registrys-key".to_owned();
             }
         }
-        Setting::Usual | Setting::LosingCluster | Setting::RefusingCluster | Setting::Overtaking => {}
+        Setting::RotatedKeys => {
+            if let SecretsFrom::Given(secrets) = &mut config.secrets {
+                let first = Keyring::from_base64(&[OLDER_KEY]).unwrap();
+                secrets.keyring = first.before(&secrets.keyring);
+            }
+        }
+        Setting::Usual
+        | Setting::LosingCluster
+        | Setting::RefusingCluster
+        | Setting::Overtaking
+        | Setting::LeasedDown => {}
     }
     config
 }
@@ -34,7 +49,13 @@ pub fn config(setting: Setting, mut config: Config) -> Config {
 /// The faults that the setting has.
 pub fn faults(setting: Setting) -> Faults {
     match setting {
-        Setting::Usual | Setting::KeyedLaunches | Setting::NoCells | Setting::NoRoom => Arc::new(|_, _| Fault::Pass),
+        Setting::Usual | Setting::KeyedLaunches | Setting::NoCells | Setting::NoRoom | Setting::RotatedKeys => {
+            Arc::new(|_, _| Fault::Pass)
+        }
+        Setting::LeasedDown => Arc::new(|peer, _| match peer {
+            Peer::Leased => Fault::Refuse,
+            _ => Fault::Pass,
+        }),
         Setting::Registry => outside(|| Fault::Answer(reply(200, &json!({ "image-source": "layby/notebook:1" })))),
         Setting::RegistryDown => outside(|| Fault::Refuse),
         Setting::LosingCluster => losing(),

@@ -83,16 +83,19 @@ pub(super) fn dynamodb(app: &App) -> Client {
     let mut settings = net::Settings::default();
     // A look of the test's own may take as long as a busy machine needs.
     settings.timeouts.store = crate::TEST_MAX;
-    let net = Net::new(settings).unwrap();
+    Client::new(&sdk(app, &Net::new(settings).unwrap()))
+}
+
+/// What reaches the installation's table by `net`.
+pub(crate) fn sdk(app: &App, net: &Net) -> SdkConfig {
     let credentials = Credentials::new("local", "local", None, None, "tests");
-    let sdk = SdkConfig::builder()
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("local"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(net.aws(Peer::Store))
         .endpoint_url(&app.ready().dynamodb)
-        .build();
-    Client::new(&sdk)
+        .build()
 }
 
 /// The row of one application.

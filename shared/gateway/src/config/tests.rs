@@ -120,3 +120,49 @@ fn a_token_comes_from_a_secret_from_eks_or_from_nowhere() {
     assert_eq!(read("secret"), Ok(TokenKind::Secret));
     assert!(read("eks:").is_err() && read("plain").is_err());
 }
+
+#[test]
+fn what_k8s_claimer_was_told_is_understood_with_its_prefix_first() {
+    let base = ("LAYBY_INSTALLATION", "dev");
+    let leases = |pairs: &[(&str, &str)]| {
+        let pairs: Vec<(&str, &str)> = [base].into_iter().chain(pairs.iter().copied()).collect();
+        read(&pairs).map(|config| (config.leases.key_sha256, config.leases.cleans))
+    };
+    let of = |key: &str| Some(crate::key_sha256(key));
+    assert_eq!(leases(&[]), Ok((None, true)));
+    assert_eq!(leases(&[("AUTH_TOKEN", "bare")]), Ok((of("bare"), true)));
+    let both = [("AUTH_TOKEN", "bare"), ("K8S-CLAIMER_AUTH_TOKEN", "prefixed")];
+    assert_eq!(leases(&both), Ok((of("prefixed"), true)));
+    assert_eq!(
+        leases(&[("AUTH_TOKEN", " ")]),
+        Ok((None, true)),
+        "an empty one lets nobody in"
+    );
+    let newer = ["0".repeat(64), "bare".to_owned()];
+    let newer = [
+        ("LAYBY_LEASES_KEY_SHA256", newer[0].as_str()),
+        ("AUTH_TOKEN", newer[1].as_str()),
+    ];
+    assert_eq!(leases(&newer), Ok((Some("0".repeat(64)), true)));
+    for (text, cleans) in [
+        ("false", false),
+        ("0", false),
+        ("F", false),
+        ("true", true),
+        ("1", true),
+    ] {
+        assert_eq!(leases(&[("CLEAR_NAMESPACES", text)]), Ok((None, cleans)), "{text}");
+        assert_eq!(
+            leases(&[("K8S-CLAIMER_CLEAR_NAMESPACES", text)]),
+            Ok((None, cleans)),
+            "{text}"
+        );
+    }
+    let both = [("CLEAR_NAMESPACES", "true"), ("K8S-CLAIMER_CLEAR_NAMESPACES", "false")];
+    assert_eq!(leases(&both), Ok((None, false)));
+    let wrong = leases(&[("CLEAR_NAMESPACES", "perhaps")]).unwrap_err();
+    assert!(
+        wrong.contains("CLEAR_NAMESPACES") && wrong.contains("'perhaps'"),
+        "{wrong}"
+    );
+}

@@ -1,0 +1,5 @@
+//! The function `cluster-put`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&leases::CLUSTER_PUT)
+}

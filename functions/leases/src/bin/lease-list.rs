@@ -1,0 +1,5 @@
+//! The function `lease-list`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&leases::LIST)
+}

@@ -1,0 +1,5 @@
+//! The function `lease-release`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&leases::RELEASE)
+}

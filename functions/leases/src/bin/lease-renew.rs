@@ -1,0 +1,5 @@
+//! The function `lease-renew`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&leases::RENEW)
+}

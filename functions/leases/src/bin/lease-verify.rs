@@ -1,0 +1,5 @@
+//! The function `lease-verify`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&leases::VERIFY)
+}

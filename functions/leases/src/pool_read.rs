@@ -1,0 +1,12 @@
+//! `GET /cluster-pools/{name}`.
+
+use api::ClusterPoolView;
+use domain::ClusterPoolName;
+use gateway::{Call, Problem, Reply, TableAndLeases};
+
+/// Tells the rules of a pool.
+pub async fn read(powers: TableAndLeases, call: Call) -> Result<Reply, Problem> {
+    let name = call.param("name", ClusterPoolName::parse)?;
+    let pool = powers.leasing.pool(&name).await?.ok_or_else(Problem::does_not_exist)?;
+    Reply::ok(&ClusterPoolView::from(pool))
+}
