@@ -7,6 +7,7 @@ mod crash_points;
 mod flood;
 mod isolation;
 mod lanes;
+mod leases;
 mod pools;
 mod preload;
 mod quotas;

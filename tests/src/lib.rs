@@ -12,6 +12,7 @@ pub mod counts;
 pub mod flood;
 mod http;
 mod installation;
+pub mod leases;
 mod lessor;
 mod outages;
 #[cfg(feature = "real")]

@@ -1,0 +1,250 @@
+//! Somebody who is held up in the middle of a call, for so long that the cluster is another's when it goes on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use domain::{ClusterStep, next_for_cluster};
+use http::{Method, Request};
+use lifecycle::{Acquired, Granted};
+use net::{Fault, Faults, Peer};
+use serde_json::json;
+use tests::{App, Lessor};
+use tokio::sync::Notify;
+
+use super::ground::{Ground, HOUR, word};
+
+const NAME: &str = "leased-1";
+/// Looks until a cluster is to be cleaned.
+const LOOKS_MAX: usize = 40;
+
+/// Holds one call until it is opened.
+struct Gate {
+    come: Notify,
+    open: Arc<Notify>,
+    has_come: AtomicBool,
+    /// What the call that was held goes by.
+    token: std::sync::Mutex<String>,
+}
+
+impl Gate {
+    /// Holds the first call to a cluster of this method whose path ends so.
+    fn at(method: Method, end: &'static str) -> (Arc<Self>, Faults) {
+        Self::where_(move |peer, request| {
+            peer == Peer::Leased && *request.method() == method && request.uri().path().ends_with(end)
+        })
+    }
+
+    fn where_(is_it: impl Fn(Peer, &Request<Bytes>) -> bool + Send + Sync + 'static) -> (Arc<Self>, Faults) {
+        let gate = Arc::new(Self {
+            come: Notify::new(),
+            open: Arc::new(Notify::new()),
+            has_come: AtomicBool::new(false),
+            token: std::sync::Mutex::default(),
+        });
+        let held = Arc::clone(&gate);
+        let faults: Faults = Arc::new(move |peer, request| {
+            if !is_it(peer, request) || held.has_come.swap(true, Ordering::SeqCst) {
+                return Fault::Pass;
+            }
+            let token = request
+                .headers()
+                .get("authorization")
+                .map(|value| value.to_str().unwrap());
+            token.unwrap_or_default().clone_into(&mut held.token.lock().unwrap());
+            held.come.notify_one();
+            Fault::Hold(Arc::clone(&held.open))
+        });
+        (gate, faults)
+    }
+
+    /// Does `work` until its call is held, then `meanwhile`, and then lets it go on.
+    async fn amid<T, M>(&self, work: impl Future<Output = T>, meanwhile: impl Future<Output = M>) -> (T, M) {
+        let meanwhile = async {
+            self.come.notified().await;
+            let done = meanwhile.await;
+            self.open.notify_one();
+            done
+        };
+        futures::join!(work, meanwhile)
+    }
+}
+
+/// A lease whose holder left things, which is over, up to the moment when they are to be cleaned away.
+async fn to_be_cleaned(ground: &Ground<'_>) {
+    let granted = ground.granted(&ground.ask("first", HOUR)).await;
+    things(ground, &granted).await;
+    ground.advance(60).await;
+    ground.release(&granted).await;
+    for _ in 0..LOOKS_MAX {
+        ground.advance(5).await;
+        if next_for_cluster(&ground.cluster(NAME).await, ground.app.now()) == ClusterStep::Return {
+            return;
+        }
+        ground.reap().await;
+    }
+    panic!("it is never to be cleaned: {:?}", ground.cluster(NAME).await);
+}
+
+/// Makes things of the same names as every other holder does.
+async fn things(ground: &Ground<'_>, granted: &Granted) {
+    let holder = ground.client(&granted.kubeconfig);
+    for (path, name) in [
+        ("/api/v1/namespaces", "mine"),
+        ("/api/v1/namespaces/mine/configmaps", "inside"),
+        ("/api/v1/namespaces/default/configmaps", "beside"),
+    ] {
+        holder.post(path, &json!({"metadata": {"name": name}})).await;
+    }
+}
+
+/// The cluster is brought back without whoever is held, and leased to somebody else, who makes things of the same
+/// names. The new lease, and all that is in the cluster.
+async fn leased_anew(ground: &Ground<'_>) -> (Granted, Vec<String>) {
+    // Whoever is held has the row until somebody else may take it over.
+    ground.advance(60).await;
+    ground.until(NAME, "free").await;
+    let granted = ground.granted(&ground.ask("next", HOUR)).await;
+    things(ground, &granted).await;
+    (granted, ground.everything(NAME).await)
+}
+
+/// Whoever has the cluster now has all of it, and it can be given back as ever.
+async fn undisturbed(ground: &Ground<'_>, granted: &Granted, then: &[String], bare: &[String]) {
+    assert_eq!(
+        ground.everything(NAME).await,
+        then,
+        "the next holder's cluster was touched"
+    );
+    ground.works(granted).await;
+    assert_eq!(ground.cluster(NAME).await.epoch, granted.cluster.epoch);
+    ground.advance(60).await;
+    ground.release(granted).await;
+    ground.until(NAME, "free").await;
+    assert_eq!(ground.everything(NAME).await, bare);
+}
+
+/// A cleaner is held at a call until the cluster is another's.
+async fn a_cleaner(method: Method, end: &'static str) {
+    App::run(async |app| {
+        let ground = Ground::start(app, 1).await;
+        let bare = ground.everything(NAME).await;
+        to_be_cleaned(&ground).await;
+        let (gate, faults) = Gate::at(method, end);
+        let slow = Lessor::held_by(app, faults);
+        let ((), (next, then)) = gate.amid(ground.reap_by(&slow), leased_anew(&ground)).await;
+        undisturbed(&ground, &next, &then, &bare).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cleaner_who_goes_on_too_late_deletes_nothing_and_is_nobody_any_more() {
+    App::run(async |app| {
+        let ground = Ground::start(app, 1).await;
+        let bare = ground.everything(NAME).await;
+        to_be_cleaned(&ground).await;
+        let (gate, faults) = Gate::at(Method::DELETE, "/namespaces/mine");
+        let slow = Lessor::held_by(app, faults);
+        let ((), (next, then)) = gate.amid(ground.reap_by(&slow), leased_anew(&ground)).await;
+        let token = gate.token.lock().unwrap().strip_prefix("Bearer ").unwrap().to_owned();
+        let refused = ground.client_by(NAME, &token).get("/api/v1/namespaces").await;
+        assert_eq!(refused.0, 401, "the cleaner's account is still good: {}", refused.1);
+        undisturbed(&ground, &next, &then, &bare).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cleaner_whose_account_comes_too_late_takes_it_away_again() {
+    a_cleaner(Method::POST, "/kube-system/serviceaccounts").await;
+}
+
+#[tokio::test]
+async fn a_cleaner_whose_binding_comes_too_late_takes_it_away_again() {
+    a_cleaner(Method::POST, "/clusterrolebindings").await;
+}
+
+#[tokio::test]
+async fn a_cleaner_whose_token_comes_too_late_gets_none() {
+    a_cleaner(Method::POST, "/token").await;
+}
+
+/// Somebody who gives out a cluster is held at a call until the cluster is another's.
+async fn a_granter(gate: (Arc<Gate>, Faults)) {
+    App::run(async |app| {
+        let ground = Ground::start(app, 1).await;
+        let bare = ground.everything(NAME).await;
+        let (gate, faults) = gate;
+        let slow = Lessor::held_by(app, faults);
+        let (ask, look) = (ground.ask("slow", HOUR), slow.look(app, "slow"));
+        let (given, (next, then)) = gate
+            .amid(slow.in_a_look(slow.leasing.acquire(&ask, &look)), leased_anew(&ground))
+            .await;
+        let given = given.unwrap();
+        assert!(
+            matches!(given, Acquired::None { .. } | Acquired::Over | Acquired::Unsaid),
+            "{}",
+            word(&given)
+        );
+        undisturbed(&ground, &next, &then, &bare).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_granter_whose_account_comes_too_late_takes_it_away_again() {
+    a_granter(Gate::at(Method::POST, "/kube-system/serviceaccounts")).await;
+}
+
+#[tokio::test]
+async fn a_granter_whose_binding_comes_too_late_takes_it_away_again() {
+    a_granter(Gate::at(Method::POST, "/clusterrolebindings")).await;
+}
+
+#[tokio::test]
+async fn a_granter_who_records_too_late_gives_nothing() {
+    a_granter(Gate::where_(|peer, request| {
+        peer == Peer::Store && String::from_utf8_lossy(request.body()).contains(r#""leased""#)
+    }))
+    .await;
+}
+
+/// Somebody who gives a cluster back is held at a call until the cluster is another's.
+async fn a_releaser(gate: (Arc<Gate>, Faults), is_told: bool) {
+    App::run(async |app| {
+        let ground = Ground::start(app, 1).await;
+        let bare = ground.everything(NAME).await;
+        let (gate, faults) = gate;
+        let granted = ground.granted(&ground.ask("first", super::ground::seconds(70))).await;
+        ground.advance(60).await;
+        let slow = Lessor::held_by(app, faults);
+        let look = slow.look(app, "slow");
+        let (released, (next, then)) = gate
+            .amid(
+                slow.in_a_look(slow.leasing.release(&granted.token, &look)),
+                leased_anew(&ground),
+            )
+            .await;
+        assert_eq!(released.unwrap(), is_told);
+        undisturbed(&ground, &next, &then, &bare).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_releaser_who_records_too_late_ends_nobody_elses_lease() {
+    let gate = Gate::where_(|peer, request| {
+        peer == Peer::Store && String::from_utf8_lossy(request.body()).contains(r#""ending""#)
+    });
+    a_releaser(gate, false).await;
+}
+
+#[tokio::test]
+async fn a_releaser_who_revokes_too_late_takes_away_nobody_elses_account() {
+    a_releaser(Gate::where_(is_delete_of_a_binding), true).await;
+}
+
+fn is_delete_of_a_binding(peer: Peer, request: &Request<Bytes>) -> bool {
+    peer == Peer::Leased && request.method() == Method::DELETE && request.uri().path().contains("clusterrolebindings")
+}
