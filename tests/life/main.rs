@@ -6,4 +6,5 @@ mod callers;
 mod failures;
 mod ground;
 mod launches;
+mod leases;
 mod scripts;
