@@ -1,7 +1,6 @@
-//! The command line. It ends with 0 whatever the server says, and with 1 where an argument is missing.
+//! The command line of binder-client. It ends with 0 whatever the server says, and with 1 where an argument is missing.
 
-use real::Binder;
-use real::binder::Ran;
+use real::{Binder, Ran};
 use serde_json::{Value, json};
 use tests::App;
 

@@ -1,4 +1,4 @@
-//! The library.
+//! The library binder-client.
 
 use net::Peer;
 use real::Binder;

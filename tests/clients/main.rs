@@ -1,7 +1,8 @@
-//! binder-client 1.0.3, the client of binder-deploy-kubernetes, unmodified: every call of its library and of its command
-//! line.
+//! The older services' clients, unmodified: every call of the library and of the command line of binder-client 1.0.3, the
+//! client of binder-deploy-kubernetes; and the command line of k8s-claimer 0.1.0.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
+mod claimer;
 mod command_line;
 mod library;
 

@@ -61,7 +61,8 @@ impl App {
         Self::run_of(options, test).await;
     }
 
-    async fn run_of(options: Options, test: impl AsyncFnOnce(&App)) {
+    /// As [`App::run`], with these options.
+    pub async fn run_of(options: Options, test: impl AsyncFnOnce(&App)) {
         in_time(async {
             let app = Self::start(options).await;
             Box::pin(test(&app)).await;

@@ -1,36 +1,20 @@
 //! binder-client: the old client, as a command line and as a library.
 
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
-use tokio::time::timeout;
 
-use crate::{Error, Scratch, npm};
+use crate::{Error, Ran, Scratch, npm};
 
 /// The program that uses it as a library.
 const CALLER: &str = include_str!("../npm/call.js");
-/// How long a run may take, on a busy machine too: the client itself waits for ever.
-const RUN_MAX: Duration = Duration::from_secs(90);
 
 /// binder-client, with a home folder of its own.
 pub struct Binder {
     packages: PathBuf,
     caller: PathBuf,
     home: Scratch,
-}
-
-/// What a run of a program left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ran {
-    /// With what it ended; nothing when a signal ended it.
-    pub code: Option<i32>,
-    /// What it printed.
-    pub stdout: String,
-    /// What it complained of.
-    pub stderr: String,
 }
 
 impl Binder {
@@ -94,23 +78,8 @@ impl Binder {
     }
 
     async fn node(&self, program: &[&str], args: &[&str]) -> Result<Ran, Error> {
-        let failed = |error| Error::Start {
-            name: "binder-client",
-            error,
-        };
-        let run = Command::new("node")
-            .args(program)
-            .args(args)
-            .env("HOME", self.home.path())
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let done = timeout(RUN_MAX, run).await.unwrap_or_else(|late| Err(late.into()));
-        let done = done.map_err(failed)?;
-        Ok(Ran {
-            code: done.status.code(),
-            stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
-        })
+        let mut command = Command::new("node");
+        command.args(program).args(args).env("HOME", self.home.path());
+        Ran::of("binder-client", &mut command).await
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod binder;
 mod cache;
+pub mod claimer;
 pub mod dynamodb;
 mod error;
 pub mod kubernetes;
@@ -17,9 +18,11 @@ pub mod npm;
 mod ports;
 mod process;
 pub mod proxy;
+mod ran;
 mod scratch;
 
 pub use binder::Binder;
+pub use claimer::Claimer;
 pub use dynamodb::DynamoDb;
 pub use error::Error;
 pub use kubernetes::ControlPlane;
@@ -28,4 +31,5 @@ pub use lambda::Functions;
 pub use node::Node;
 pub use process::{Process, Program};
 pub use proxy::Proxy;
+pub use ran::Ran;
 pub use scratch::Scratch;

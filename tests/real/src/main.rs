@@ -32,6 +32,8 @@ enum Part {
     Proxy,
     /// cargo-lambda, which is installed and does not run alone
     Lambda,
+    /// k8s-claimer's command line, which is installed and does not run alone
+    Claimer,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -114,6 +116,9 @@ fn install(wanted: impl Fn(Part) -> bool) -> Result<(), Error> {
     }
     if wanted(Part::Lambda) {
         real::lambda::install()?;
+    }
+    if wanted(Part::Claimer) {
+        real::claimer::install()?;
     }
     Ok(())
 }
