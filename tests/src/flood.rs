@@ -23,7 +23,7 @@ use rustix::process::{Resource, getrlimit};
 use serde_json::Value;
 
 use crate::scenario::invariants;
-use crate::{App, Launched, STACK};
+use crate::{App, Launched, on_large_stacks};
 use deeds::{Foreign, foreign, make_foreign, routes};
 use people::Life;
 use plan::{KINDS, Kind, Run};
@@ -85,18 +85,7 @@ pub(crate) struct Flood<'a> {
 /// # Errors
 /// As [`run`], and when the runtime cannot be started.
 pub fn play(settings: Settings) -> Result<Findings, String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(STACK)
-        .build();
-    let runtime = runtime.map_err(|error| format!("no runtime can be started: {error}"))?;
-    // On one of its own threads, because the one that waits has a stack that was made by others.
-    let played = runtime.spawn(async move { tokio::time::timeout(FLOOD_MAX, run(settings)).await });
-    match runtime.block_on(played) {
-        Ok(Ok(played)) => played,
-        Ok(Err(_)) => Err(format!("it takes longer than {FLOOD_MAX:?}")),
-        Err(died) => std::panic::resume_unwind(died.into_panic()),
-    }
+    on_large_stacks(FLOOD_MAX, run(settings))
 }
 
 /// Plays a flood in an installation of its own, telling of each round on standard output.

@@ -24,7 +24,7 @@ use jiff::SignedDuration;
 use local::Options;
 
 use crate::flood::weather::{self, Injected, Weather};
-use crate::{App, STACK};
+use crate::{App, on_large_stacks};
 use clients::{Board, Client};
 use ground::Ground;
 use history::{Deed, Event};
@@ -84,17 +84,7 @@ pub struct Findings {
 /// # Errors
 /// A sentence, when the runtime cannot be started, when it takes too long, or when the history cannot be saved.
 pub fn play(settings: Settings) -> Result<Findings, String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(STACK)
-        .build();
-    let runtime = runtime.map_err(|error| format!("no runtime can be started: {error}"))?;
-    let played = runtime.spawn(async move { tokio::time::timeout(PLAY_MAX, run(settings)).await });
-    match runtime.block_on(played) {
-        Ok(Ok(played)) => played,
-        Ok(Err(_)) => Err(format!("it takes longer than {PLAY_MAX:?}")),
-        Err(died) => std::panic::resume_unwind(died.into_panic()),
-    }
+    on_large_stacks(PLAY_MAX, run(settings))
 }
 
 /// Judges a history that was saved.

@@ -51,6 +51,27 @@ async fn within<T>(most: Duration, test: impl Future<Output = T>) -> T {
 /// Of a thread on which futures nest deeply, in bytes: without optimisation they need more than a test's thread has.
 const STACK: usize = 16 << 20;
 
+/// Does `work`, for at most so long, on a runtime whose threads have large stacks.
+///
+/// # Errors
+/// As `work`; a sentence, when the runtime cannot be started or it takes longer.
+fn on_large_stacks<T: Send + 'static>(
+    most: Duration,
+    work: impl Future<Output = Result<T, String>> + Send + 'static,
+) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK)
+        .build();
+    let runtime = runtime.map_err(|error| format!("no runtime can be started: {error}"))?;
+    // On one of its own threads, because the one that waits has a stack that was made by others.
+    match runtime.block_on(runtime.spawn(async move { tokio::time::timeout(most, work).await })) {
+        Ok(Ok(done)) => done,
+        Ok(Err(_)) => Err(format!("it takes longer than {most:?}")),
+        Err(died) => std::panic::resume_unwind(died.into_panic()),
+    }
+}
+
 /// Does `work`, for at most [`TEST_MAX`], on a thread with a large stack.
 ///
 /// # Panics

@@ -5,9 +5,8 @@ use std::time::Duration;
 use api::ApplicationView;
 use domain::limits::WAIT_MAX;
 use domain::{Application, State, Status};
-use gateway::{Call, Problem, Reply, TableAndCells};
+use gateway::{Call, Problem, Reply, TableAndCells, rest};
 use store::Row;
-use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::one::One;
 
@@ -23,8 +22,8 @@ pub async fn read(powers: TableAndCells, call: Call) -> Result<Reply, Problem> {
     // A change that this request's own look brings about is one as well.
     let (known, mut application) = look(&powers, &call, &one).await?;
     if let Some(wait) = wait {
-        let until = end_of_wait(&call, wait);
-        while application.status() == known && !is_over(&application) && rest(until).await {
+        let until = call.end_of_wait(wait);
+        while application.status() == known && !is_over(&application) && rest(REST, until).await {
             (_, application) = look(&powers, &call, &one).await?;
         }
     }
@@ -54,18 +53,4 @@ fn may_advance(row: &Row<Application>) -> bool {
 
 fn is_over(application: &Application) -> bool {
     matches!(application.state, State::Ended { .. })
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long a request is held is mechanical time")]
-fn end_of_wait(call: &Call, wait: Duration) -> Instant {
-    let margin = Duration::from_secs(3);
-    (Instant::now() + wait).min(call.deadline() - margin)
-}
-
-/// Rests until the next look; `false` when the wait is over.
-async fn rest(until: Instant) -> bool {
-    tokio::select! {
-        () = sleep(REST) => true,
-        () = sleep_until(until) => false,
-    }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use api::{Code, LeaseBody, LeaseView, seconds_until};
+use api::{Code, LeaseBody, seconds_until};
 use domain::{ClusterPoolName, LeaseId, Refusal};
-use gateway::{Call, Problem, Reply, TableAndLeases};
+use gateway::{Call, Problem, Reply, TableAndLeases, rest};
 use jiff::Timestamp;
-use lifecycle::{Acquired, Granted, LeaseAsk, Leasing};
-use tokio::time::{Instant, sleep, sleep_until};
+use lifecycle::{Acquired, LeaseAsk, Leasing};
+
+use crate::one::view;
 
 /// How long a waiting request rests between two looks.
 const REST: Duration = Duration::from_secs(1);
@@ -21,7 +22,7 @@ const AGAIN_MAX: Duration = Duration::from_secs(45);
 pub async fn acquire(powers: TableAndLeases, call: Call) -> Result<Reply, Problem> {
     let body: LeaseBody = call.body()?;
     let mut ask = ask(&powers.leasing, &call, &body).await?;
-    let until = end_of_wait(&call, Duration::from_secs(body.wait.unwrap_or_default()));
+    let until = call.end_of_wait(Duration::from_secs(body.wait.unwrap_or_default()));
     loop {
         let look = call.look();
         let acquired = powers.leasing.acquire(&ask, &look).await?;
@@ -39,7 +40,7 @@ pub async fn acquire(powers: TableAndLeases, call: Call) -> Result<Reply, Proble
                 ..
             } | Acquired::Raced
         );
-        if !may_change || !rest(until).await {
+        if !may_change || !rest(REST, until).await {
             return answer(&powers.leasing, &ask, acquired, look.now);
         }
     }
@@ -129,35 +130,5 @@ fn answer(leasing: &Leasing, ask: &LeaseAsk, acquired: Acquired, now: Timestamp)
             Code::IdempotencyKeyEnded,
             "The lease that this Idempotency-Key was answered with has ended; use a new key to lease again",
         )),
-    }
-}
-
-pub(crate) fn view(granted: &Granted, now: Timestamp) -> LeaseView {
-    let Granted {
-        cluster,
-        lease,
-        token,
-        kubeconfig,
-        ip,
-        shortened,
-    } = granted;
-    LeaseView {
-        shortened: *shortened,
-        ..LeaseView::new(cluster, lease, token, kubeconfig, ip, now)
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long a request is held is mechanical time")]
-fn end_of_wait(call: &Call, wait: Duration) -> Instant {
-    let margin = Duration::from_secs(3);
-    (Instant::now() + wait).min(call.deadline() - margin)
-}
-
-/// Rests until the next look; `false` when the wait is over.
-async fn rest(until: Instant) -> bool {
-    tokio::select! {
-        biased;
-        () = sleep_until(until) => false,
-        () = sleep(REST) => true,
     }
 }

@@ -1,11 +1,17 @@
 //! The one lease that a request is about.
 
-use api::Code;
-use gateway::{Call, Problem};
+use api::{Code, LeaseView, seconds_until};
+use domain::Validity;
+use gateway::{Call, Problem, Reply};
+use http::HeaderName;
+use jiff::Timestamp;
+use lifecycle::Granted;
 use uuid::Uuid;
 
 /// The header that names a lease where the path shall not.
 const TOKEN_HEADER: &str = "x-lease-token";
+const EXPIRES_IN: HeaderName = HeaderName::from_static("x-lease-expires-in");
+const WARNING: HeaderName = HeaderName::from_static("x-lease-warning");
 
 /// The token of the lease: the path's last segment, or the header's. As it was given out, whatever its letters' case.
 ///
@@ -23,6 +29,36 @@ pub(crate) fn token(call: &Call) -> Result<String, Problem> {
         token.ok_or_else(|| malformed(&format!("name the lease in the path or in the header '{TOKEN_HEADER}'")))?;
     let parsed = Uuid::try_parse(&token).map_err(|_| malformed("a lease's token is a UUID"))?;
     Ok(parsed.to_string())
+}
+
+/// A lease as its holder is told of it.
+pub(crate) fn view(granted: &Granted, now: Timestamp) -> LeaseView {
+    let Granted {
+        cluster,
+        lease,
+        token,
+        kubeconfig,
+        ip,
+        shortened,
+    } = granted;
+    LeaseView {
+        shortened: *shortened,
+        ..LeaseView::new(cluster, lease, token, kubeconfig, ip, now)
+    }
+}
+
+/// The answer about a lease that holds: how long it still does, and a warning when that is not long.
+pub(crate) fn told(granted: &Granted, now: Timestamp) -> Result<Reply, Problem> {
+    let lease = &granted.lease;
+    let left = seconds_until(lease.expires_at, now);
+    let reply = Reply::ok(&view(granted, now))?.with_header(EXPIRES_IN, &left.to_string())?;
+    match lease.validity(now) {
+        Validity::EndsWithin(within) => {
+            let minutes = within.as_secs() / 60;
+            reply.with_header(WARNING, &format!("this lease ends within {minutes} minutes"))
+        }
+        Validity::Holds | Validity::Over => Ok(reply),
+    }
 }
 
 fn malformed(why: &str) -> Problem {

@@ -2,9 +2,7 @@
 
 use gateway::{Call, Problem, Reply, TableAndLeases};
 
-use crate::acquire::view;
-use crate::one::{over, token, unreachable};
-use crate::renew::warned;
+use crate::one::{over, token, told, unreachable};
 
 /// Tells of a lease that holds, with a kubeconfig whose token lasts as long as the lease does now.
 pub async fn read(powers: TableAndLeases, call: Call) -> Result<Reply, Problem> {
@@ -14,7 +12,7 @@ pub async fn read(powers: TableAndLeases, call: Call) -> Result<Reply, Problem> 
     let held = held.filter(|held| held.is_given() && held.lease.holds_at(now));
     let held = held.ok_or_else(over)?;
     match powers.leasing.kubeconfig_again(&held.row, now).await? {
-        Some(granted) => warned(Reply::ok(&view(&granted, now))?, &granted.lease, now),
+        Some(granted) => told(&granted, now),
         None => Err(unreachable()),
     }
 }

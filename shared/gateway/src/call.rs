@@ -15,7 +15,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use store::Binding;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{Edge, Problem};
 
@@ -24,6 +24,18 @@ const LAUNCH_TOKEN: &str = "launch-token";
 
 /// The purpose under which API keys are derived.
 const API_KEY: &str = "api-key";
+
+/// What is left of a request's time for its last look, after it was held.
+const LAST_LOOK: Duration = Duration::from_secs(3);
+
+/// Rests for `pause` until the next look; `false` when the wait is over.
+pub async fn rest(pause: Duration, until: Instant) -> bool {
+    tokio::select! {
+        biased;
+        () = sleep_until(until) => false,
+        () = sleep(pause) => true,
+    }
+}
 
 /// One request, authenticated, its body not yet read as anything.
 pub struct Call {
@@ -60,6 +72,12 @@ impl Call {
     /// When everything that this request does must be done, in mechanical time.
     pub fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Until when this request may be held that asks to be held for `wait`, with time left for a last look.
+    #[expect(clippy::disallowed_methods, reason = "how long a request is held is mechanical time")]
+    pub fn end_of_wait(&self, wait: Duration) -> Instant {
+        (Instant::now() + wait).min(self.deadline - LAST_LOOK)
     }
 
     /// Keeps an error that this request goes on in spite of, for its log line.

@@ -21,7 +21,7 @@ mod serve;
 mod templates;
 
 pub use auth::key_sha256;
-pub use call::Call;
+pub use call::{Call, rest};
 pub use clock::{Clock, Entropy};
 pub use config::{CellConfig, Config, ConfigError, Launches, LeaseConfig, Secrets, SecretsFrom, TokenKind};
 pub use edge::{Edge, Opening};

@@ -146,6 +146,12 @@ impl Leasing {
         Ok(row.map(|row| row.value).or_else(unwritten))
     }
 
+    /// The rules of the pool that a cluster is in; of one that is not written down any more, a new pool's.
+    pub(crate) async fn pool_of(&self, cluster: &Cluster) -> Result<ClusterPool, store::Error> {
+        let pool = self.pool(&cluster.pool).await?;
+        Ok(pool.unwrap_or_else(|| ClusterPool::new(cluster.pool.clone())))
+    }
+
     /// Every pool that was written down, and the default one.
     ///
     /// # Errors

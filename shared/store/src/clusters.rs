@@ -11,7 +11,6 @@ use crate::items::{BindingItem, Kind, decode, encode};
 use crate::keys::{self, Key};
 use crate::request::{Condition, Outcome};
 use crate::rows::{Next, Prepared, ValueItem, value_row};
-use crate::schema::PICK;
 use crate::transact::{Write, token_of};
 use crate::{Binding, Bound, Error, NextDue, Page, Row, Store, WriteError};
 
@@ -113,17 +112,8 @@ impl Store {
         within: (&str, &str),
         most: usize,
     ) -> Result<Vec<Offer>, Error> {
-        let request = self.client.query().table_name(&*self.table).index_name(PICK.name);
-        let answer = request
-            .key_condition_expression("pick_part = :part AND pick_key BETWEEN :from AND :until")
-            .expression_attribute_values(":part", AttributeValue::S(keys::free_part(pool)))
-            .expression_attribute_values(":from", AttributeValue::S(within.0.to_owned()))
-            .expression_attribute_values(":until", AttributeValue::S(within.1.to_owned()))
-            .limit(most as i32)
-            .send()
-            .boxed()
-            .await?;
-        let items = answer.items.unwrap_or_default().into_iter().map(decode::<OfferRow>);
+        let items = self.picked(&keys::free_part(pool), within, most).await?;
+        let items = items.into_iter().map(decode::<OfferRow>);
         items.map(|row| row.map(|row| row.offer)).collect()
     }
 

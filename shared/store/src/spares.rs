@@ -99,8 +99,19 @@ impl Store {
         Ok(in_order.filter(is_ready).collect())
     }
 
-    /// The ids in a partition of the `pick` index within these bounds.
+    /// The ids of spares in a partition of the `pick` index within these bounds.
     async fn pick(&self, part: &str, within: (&str, &str), most: usize) -> Result<Vec<ApplicationId>, Error> {
+        let id = |item: Item| {
+            let id = item.get(PICK.sort_key).and_then(|key| key.as_s().ok());
+            id.and_then(|id| ApplicationId::parse(id).ok())
+                .ok_or_else(|| Error::corrupt("pick", "an entry without an id"))
+        };
+        let items = self.picked(part, within, most).await?;
+        items.into_iter().map(id).collect()
+    }
+
+    /// What is in a partition of the `pick` index within these bounds, at most `most`.
+    pub(crate) async fn picked(&self, part: &str, within: (&str, &str), most: usize) -> Result<Vec<Item>, Error> {
         let request = self.client.query().table_name(&*self.table).index_name(PICK.name);
         let answer = request
             .key_condition_expression("pick_part = :part AND pick_key BETWEEN :from AND :until")
@@ -111,12 +122,7 @@ impl Store {
             .send()
             .boxed()
             .await?;
-        let id = |item: Item| {
-            let id = item.get(PICK.sort_key).and_then(|key| key.as_s().ok());
-            id.and_then(|id| ApplicationId::parse(id).ok())
-                .ok_or_else(|| Error::corrupt("pick", "an entry without an id"))
-        };
-        answer.items.unwrap_or_default().into_iter().map(id).collect()
+        Ok(answer.items.unwrap_or_default())
     }
 
     /// AP4, AP15 Takes a spare for a launch: in one transaction its row becomes `claimed`, the `Idempotency-Key` is

@@ -118,7 +118,6 @@ fn reason(cluster: &Cluster) -> Option<String> {
             EndingWhy::Expired => "Its lease is over.".to_owned(),
             EndingWhy::Abandoned => "Whoever took it never came back for it.".to_owned(),
             EndingWhy::EndedByOperator => "An operator ended its lease.".to_owned(),
-            EndingWhy::CleanedByOperator => "An operator wants it to be clean again.".to_owned(),
         }),
         ClusterState::Quarantined { why, .. } => Some(match why {
             Quarantine::Unhealthy { message, .. } => format!("It is not well: {message}."),

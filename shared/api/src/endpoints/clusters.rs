@@ -3,8 +3,11 @@
 use domain::{Access, Scope};
 
 use super::KEYRING;
-use super::leases::{CLUSTER_STEP, LINES_STEP, LISTING, POINTER_PUT, POOLS_STEP, SEAL_STEP, SEALS};
-use crate::TableAction::{BatchGetItem, DeleteItem, GetItem, PutItem, Query};
+use super::leases::{
+    CLUSTER_GET, CLUSTER_STEP, CLUSTERS_LIST, LINES_STEP, LISTING, POINTER_PUT, POOL_STEP, POOLS_LIST, POOLS_STEP,
+    SEAL_STEP, SEALS,
+};
+use crate::TableAction::{DeleteItem, GetItem, PutItem, Query};
 use crate::{Code, Endpoint, Index, Method, Needs, TableNeed, Trigger};
 
 /// A cluster that goes on, or goes, with what was found in it.
@@ -17,11 +20,6 @@ const LISTED_END: TableNeed = TableNeed {
     prefix: "CPOOL#",
     actions: &[DeleteItem, PutItem],
 };
-const POOL_STEP: TableNeed = TableNeed {
-    prefix: "CPOOL#",
-    actions: &[GetItem, PutItem],
-};
-
 /// List the clusters.
 pub const CLUSTER_LIST: Endpoint = Endpoint {
     id: "cluster-list",
@@ -32,14 +30,7 @@ pub const CLUSTER_LIST: Endpoint = Endpoint {
     },
     access: Access::Key(Scope::Admin),
     needs: Needs {
-        table: &[
-            TableNeed {
-                prefix: "CLUSTER#",
-                actions: &[BatchGetItem],
-            },
-            Needs::KEYS,
-            Needs::KEY_USE,
-        ],
+        table: &[CLUSTERS_LIST, Needs::KEYS, Needs::KEY_USE],
         indexes: &[Index::List],
         cluster: &[],
         secrets: KEYRING,
@@ -57,14 +48,7 @@ pub const CLUSTER_READ: Endpoint = Endpoint {
     },
     access: Access::Key(Scope::Admin),
     needs: Needs {
-        table: &[
-            TableNeed {
-                prefix: "CLUSTER#",
-                actions: &[GetItem],
-            },
-            Needs::KEYS,
-            Needs::KEY_USE,
-        ],
+        table: &[CLUSTER_GET, Needs::KEYS, Needs::KEY_USE],
         indexes: &[],
         cluster: &[],
         secrets: KEYRING,
@@ -175,14 +159,7 @@ pub const CLUSTER_POOL_LIST: Endpoint = Endpoint {
     },
     access: Access::Key(Scope::Admin),
     needs: Needs {
-        table: &[
-            TableNeed {
-                prefix: "CPOOL#",
-                actions: &[BatchGetItem],
-            },
-            Needs::KEYS,
-            Needs::KEY_USE,
-        ],
+        table: &[POOLS_LIST, Needs::KEYS, Needs::KEY_USE],
         indexes: &[Index::List],
         cluster: &[],
         secrets: KEYRING,
@@ -225,14 +202,7 @@ pub const CLUSTER_POOL_PUT: Endpoint = Endpoint {
     },
     access: Access::Key(Scope::Admin),
     needs: Needs {
-        table: &[
-            TableNeed {
-                prefix: "CPOOL#",
-                actions: &[GetItem, PutItem],
-            },
-            Needs::KEYS,
-            Needs::KEY_USE,
-        ],
+        table: &[POOL_STEP, Needs::KEYS, Needs::KEY_USE],
         indexes: &[],
         cluster: &[],
         secrets: KEYRING,

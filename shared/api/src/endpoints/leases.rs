@@ -61,11 +61,11 @@ pub(super) const LISTING: TableNeed = TableNeed {
     prefix: "CPOOL#",
     actions: &[PutItem],
 };
-const CLUSTER_GET: TableNeed = TableNeed {
+pub(super) const CLUSTER_GET: TableNeed = TableNeed {
     prefix: "CLUSTER#",
     actions: &[GetItem],
 };
-const CLUSTERS_LIST: TableNeed = TableNeed {
+pub(super) const CLUSTERS_LIST: TableNeed = TableNeed {
     prefix: "CLUSTER#",
     actions: &[BatchGetItem],
 };
@@ -73,7 +73,7 @@ const POINTER_GET: TableNeed = TableNeed {
     prefix: "LEASE#",
     actions: &[GetItem],
 };
-const POOLS_LIST: TableNeed = TableNeed {
+pub(super) const POOLS_LIST: TableNeed = TableNeed {
     prefix: "CPOOL#",
     actions: &[BatchGetItem],
 };
@@ -81,7 +81,7 @@ const POOL_PICK: TableNeed = TableNeed {
     prefix: "CPOOL#",
     actions: &[GetItem, PutItem, Query],
 };
-const POOL_STEP: TableNeed = TableNeed {
+pub(super) const POOL_STEP: TableNeed = TableNeed {
     prefix: "CPOOL#",
     actions: &[GetItem, PutItem],
 };

@@ -169,8 +169,6 @@ pub enum EndingWhy {
     Abandoned,
     /// An operator ended it.
     EndedByOperator,
-    /// An operator wants it to be clean again.
-    CleanedByOperator,
 }
 
 /// Why nobody gets a cluster.

@@ -190,9 +190,10 @@ impl fmt::Display for Thing {
 }
 
 impl Difference {
-    /// Whether there is none that matters: what was changed or is missing does not where `tolerate_changes` says so.
-    pub fn is_none(&self, tolerate_changes: bool) -> bool {
-        self.left_over.is_empty() && (tolerate_changes || (self.changed.is_empty() && self.missing.is_empty()))
+    /// Whether there is any that matters: what was changed or is missing does not where `tolerate_changes` says so.
+    pub fn matters(&self, tolerate_changes: bool) -> bool {
+        let is_changed = !self.changed.is_empty() || !self.missing.is_empty();
+        !self.left_over.is_empty() || (is_changed && !tolerate_changes)
     }
 }
 
@@ -310,7 +311,7 @@ mod tests {
     #[test]
     fn what_is_as_it_was_differs_in_nothing() {
         let difference = compare(&baseline(), BASELINE.map(seen).into());
-        assert!(difference.is_none(false), "{difference:?}");
+        assert!(!difference.matters(false), "{difference:?}");
     }
 
     #[test]
@@ -327,19 +328,19 @@ mod tests {
             ["ConfigMap kube-system/a", "Namespace kube-system"]
         );
         assert_eq!(texts(&difference.missing), ["ClusterRole.rbac.k8s.io admin"]);
-        assert!(!difference.is_none(true));
+        assert!(difference.matters(true));
         let changed = Difference {
             left_over: Vec::new(),
             ..difference
         };
-        assert!(changed.is_none(true) && !changed.is_none(false));
+        assert!(!changed.matters(true) && changed.matters(false));
     }
 
     #[test]
     fn what_clusters_forget_by_themselves_is_not_missed() {
         let request = "CertificateSigningRequest.certificates.k8s.io csr-1";
         let known = [thing(request), thing("Namespace kube-system")];
-        assert!(compare(&known, vec![seen("Namespace kube-system")]).is_none(false));
+        assert!(!compare(&known, vec![seen("Namespace kube-system")]).matters(false));
         let anew = vec![
             seen("Namespace kube-system"),
             seen(request),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluster_client::{Hand, Inventory, LeasedCluster};
+use cluster_client::{ClusterAccess, Hand, Inventory, LeasedCluster};
 use domain::limits::{CLEAN_MAX, CLEAN_PASSES};
 use domain::{Cluster, ClusterState, Difference, Fingerprint, Identity, Look, Quarantine, Thing, compare, deletions};
 use jiff::Timestamp;
@@ -30,13 +30,7 @@ impl Leasing {
                 Then::Soon,
             ));
         }
-        let inventory = client.inventory(&self.rules().exempt, None).await?;
-        if let Some(kind) = inventory.unlisted.first() {
-            return Err(Obstacle::Failed(format!(
-                "its objects of kind {} cannot be listed",
-                kind.kind
-            )));
-        }
+        let inventory = self.whole_inventory(&client).await?;
         let mut baseline: Vec<Thing> = inventory.seen.into_iter().map(|seen| seen.thing).collect();
         baseline.sort_unstable();
         self.store()
@@ -68,7 +62,7 @@ impl Leasing {
             return Ok((cluster.clone(), Then::GoOn));
         };
         self.knows_its_own()?;
-        let (client, _) = self.reach_same(cluster, look.now).await?;
+        let (client, access) = self.reach_same(cluster, look.now).await?;
         let inventory = client.inventory(&self.rules().exempt, Some(cluster.epoch)).await?;
         let baseline = self.baseline(cluster).await?;
         let mut approved = recorded.clone();
@@ -99,7 +93,13 @@ impl Leasing {
         }
         let deleted = match next.as_slice() {
             [] => Ok(()),
-            next => self.delete(cluster, &client, next, look.now).await,
+            next => {
+                let delete = async {
+                    let cleaner = self.cleaner(cluster, &client, &access).await?;
+                    Ok(cleaner.delete_things(next).await?)
+                };
+                delete.await
+            }
         };
         let cleaning = cluster.in_state(ClusterState::Cleaning {
             since: *since,
@@ -119,28 +119,15 @@ impl Leasing {
         }
     }
 
-    /// Begins to delete what is to go next, as the cleaner of this epoch.
-    async fn delete(
-        &self,
-        cluster: &Cluster,
-        client: &LeasedCluster,
-        next: &[&Thing],
-        now: Timestamp,
-    ) -> Result<(), Obstacle> {
-        let cleaner = self.cleaner(cluster, client, now).await?;
-        Ok(cleaner.delete_things(next).await?)
-    }
-
     /// A client by the account of this epoch's cleaner, which can do nothing any more once the cluster is free.
     async fn cleaner(
         &self,
         cluster: &Cluster,
         client: &LeasedCluster,
-        now: Timestamp,
+        access: &ClusterAccess,
     ) -> Result<LeasedCluster, Obstacle> {
         client.admit(Hand::Cleaner, cluster.epoch, CLEANER_ROLE).await?;
         let (token, _) = client.token(Hand::Cleaner, cluster.epoch, CLEANER_TOKEN).await?;
-        let (_, access) = self.reach(cluster, now).await?;
         Ok(self.connect(&access.by_token(token))?)
     }
 
@@ -158,18 +145,11 @@ impl Leasing {
                 Then::Soon,
             ));
         }
-        let inventory = client.inventory(&self.rules().exempt, None).await?;
-        if let Some(kind) = inventory.unlisted.first() {
-            return Err(Obstacle::Failed(format!(
-                "its objects of kind {} cannot be listed",
-                kind.kind
-            )));
-        }
+        let inventory = self.whole_inventory(&client).await?;
         let baseline = self.baseline(cluster).await?;
         let difference = compare(&baseline, everything(inventory));
-        let pool = self.pool(&cluster.pool).await?;
-        let tolerates = pool.is_some_and(|pool| pool.tolerate_changes);
-        if difference.is_none(tolerates) && approved.is_empty() {
+        let tolerates = self.pool_of(cluster).await?.tolerate_changes;
+        if !difference.matters(tolerates) && approved.is_empty() {
             return Ok((cluster.freed(), Then::GoOn));
         }
         // What is going already goes no sooner for being asked again.
@@ -194,6 +174,18 @@ impl Leasing {
             approved: approved.clone(),
         };
         Ok((cluster.quarantined(why, look.now), Then::GoOn))
+    }
+
+    /// Everything that is in a cluster: what of it cannot be listed cannot be compared.
+    async fn whole_inventory(&self, client: &LeasedCluster) -> Result<Inventory, Obstacle> {
+        let inventory = client.inventory(&self.rules().exempt, None).await?;
+        match inventory.unlisted.first() {
+            None => Ok(inventory),
+            Some(kind) => Err(Obstacle::Failed(format!(
+                "its objects of kind {} cannot be listed",
+                kind.kind
+            ))),
+        }
     }
 
     /// What was in a cluster when it was taken in.

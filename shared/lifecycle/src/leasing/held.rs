@@ -1,14 +1,13 @@
 //! A lease while it holds: it is verified, renewed and given back, by its token or by an operator.
 
-use domain::{
-    ClusterName, ClusterState, EndingWhy, Epoch, Lease, LeaseTime, Look, Quarantine, Refusal, due_after_take,
-};
+use domain::{ClusterName, ClusterState, EndingWhy, Epoch, Lease, LeaseTime, Look, Quarantine, Refusal};
 use jiff::Timestamp;
 use store::{NextDue, Store, WriteError};
 
 use crate::Error;
 use crate::advance::step_of;
 use crate::leasing::grant::Granted;
+use crate::leasing::steps::due_at_once;
 use crate::leasing::{ClusterRow, Leasing, TRIES};
 
 /// What a token leads to.
@@ -82,8 +81,7 @@ impl Leasing {
             let Some(Held { row, lease }) = held else {
                 return Ok(Renewed::Over);
             };
-            let pool = self.pool(&row.value.pool).await?;
-            let pool = pool.unwrap_or_else(|| domain::ClusterPool::new(row.value.pool.clone()));
+            let pool = self.pool_of(&row.value).await?;
             let mut next = match lease.renewed(time, &pool, look.now) {
                 Ok(next) => next,
                 Err(refusal) => return Ok(Renewed::Refused(refusal)),
@@ -127,14 +125,8 @@ impl Leasing {
             let Some(Held { row, lease }) = self.held(token, look.now).await? else {
                 return Ok(false);
             };
-            let look_of_try = step_of(look, format!("release-{number}"));
-            match self.end(&row, &lease, EndingWhy::Released, &look_of_try).await {
-                Ok(row) => {
-                    self.worked(row, look).await;
-                    return Ok(true);
-                }
-                Err(WriteError::Overtaken) => {}
-                Err(WriteError::Store(error)) => return Err(error.into()),
+            if self.ended(&row, &lease, EndingWhy::Released, number, look).await? {
+                return Ok(true);
             }
         }
         Err(Error::Overtaken)
@@ -150,14 +142,11 @@ impl Leasing {
             let Some(lease) = row.value.lease().cloned() else {
                 return Ok(false);
             };
-            let look_of_try = step_of(look, format!("release-{number}"));
-            match self.end(&row, &lease, EndingWhy::EndedByOperator, &look_of_try).await {
-                Ok(row) => {
-                    self.worked(row, look).await;
-                    return Ok(true);
-                }
-                Err(WriteError::Overtaken) => {}
-                Err(WriteError::Store(error)) => return Err(error.into()),
+            if self
+                .ended(&row, &lease, EndingWhy::EndedByOperator, number, look)
+                .await?
+            {
+                return Ok(true);
             }
         }
         Err(Error::Overtaken)
@@ -194,15 +183,8 @@ impl Leasing {
                     approved,
                 })
             };
-            let due = NextDue {
-                at: due_after_take(look.now, 0),
-                attempt: 0,
-            };
-            match self
-                .store()
-                .put_cluster(Some(&row), &next, Some(due), &look_of_try)
-                .await
-            {
+            let due = Some(due_at_once(look));
+            match self.store().put_cluster(Some(&row), &next, due, &look_of_try).await {
                 Ok(row) => {
                     // What was in the way of it before says nothing any more.
                     if let Err(error) = self.store().forget_left_over(name, row.value.epoch).await {
@@ -217,19 +199,26 @@ impl Leasing {
         Err(Error::Overtaken)
     }
 
-    async fn end(
+    /// Ends a lease at this try, and goes on as far as this look comes; `false` when the row has moved on.
+    async fn ended(
         &self,
         row: &ClusterRow,
         lease: &Lease,
         why: EndingWhy,
+        number: usize,
         look: &Look,
-    ) -> Result<ClusterRow, WriteError> {
+    ) -> Result<bool, Error> {
+        let look_of_try = step_of(look, format!("release-{number}"));
         let ended = row.value.ended(lease, why, look.now);
-        let due = NextDue {
-            at: due_after_take(look.now, 0),
-            attempt: 0,
-        };
-        self.store().put_cluster(Some(row), &ended, Some(due), look).await
+        let due = Some(due_at_once(look));
+        match self.store().put_cluster(Some(row), &ended, due, &look_of_try).await {
+            Ok(row) => {
+                self.worked(row, look).await;
+                Ok(true)
+            }
+            Err(WriteError::Overtaken) => Ok(false),
+            Err(WriteError::Store(error)) => Err(error.into()),
+        }
     }
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use cluster_client::{ClusterAccess, Error as ClusterError};
 use domain::{
     Cluster, ClusterName, ClusterPoolName, ClusterState, EndingWhy, Epoch, LabelKey, LabelValue, Look, ProviderName,
-    due_after_take,
 };
-use store::{Claim, NextDue, Row, WriteError};
+use store::{Claim, Row, WriteError};
 
 use crate::Error;
 use crate::advance::step_of;
+use crate::leasing::steps::{due_as_before, due_at_once};
 use crate::leasing::{ClusterRow, Leasing, TRIES};
 
 /// What an operator says of a cluster.
@@ -152,15 +152,9 @@ impl Leasing {
             }
             let begins = asked.anew || old.is_none();
             let due = match &old {
-                _ if begins => Some(NextDue {
-                    at: due_after_take(look.now, 0),
-                    attempt: 0,
-                }),
+                _ if begins => Some(due_at_once(look)),
                 None => None,
-                Some(row) => row.due_at.map(|at| NextDue {
-                    at,
-                    attempt: row.attempt,
-                }),
+                Some(row) => due_as_before(row),
             };
             let put = match &old {
                 None => {
@@ -218,26 +212,17 @@ impl Leasing {
                 Some(_) if !force => return Ok(Removed::Held),
                 Some(lease) => {
                     let ended = leaving.ended(&lease, EndingWhy::EndedByOperator, look.now);
-                    let due = NextDue {
-                        at: due_after_take(look.now, 0),
-                        attempt: 0,
-                    };
-                    let put = self
-                        .store()
-                        .put_cluster(Some(&row), &ended, Some(due), &look_of_try)
-                        .await;
-                    put.map(Some)
+                    let due = Some(due_at_once(look));
+                    let put = self.store().put_cluster(Some(&row), &ended, due, &look_of_try);
+                    put.await.map(Some)
                 }
                 // Asked for once more, it is not waited for: whoever asks knows that it is gone.
                 None if matches!(row.value.state, ClusterState::Ending { .. })
                     && !(force && row.value.leaving && row.value.trouble.is_some()) =>
                 {
-                    let due = row.due_at.map(|at| NextDue {
-                        at,
-                        attempt: row.attempt,
-                    });
-                    let put = self.store().put_cluster(Some(&row), &leaving, due, &look_of_try).await;
-                    put.map(|_| None)
+                    let due = due_as_before(&row);
+                    let put = self.store().put_cluster(Some(&row), &leaving, due, &look_of_try);
+                    put.await.map(|_| None)
                 }
                 None => self.store().delete_cluster(&row, &look_of_try).await.map(|()| None),
             };

@@ -140,8 +140,7 @@ impl Leasing {
             }
             ClusterStep::Revoke => self.revoke(cluster, look).await,
             ClusterStep::Return => {
-                let pool = self.pool(&cluster.pool).await?;
-                let pool = pool.unwrap_or_else(|| domain::ClusterPool::new(cluster.pool.clone()));
+                let pool = self.pool_of(cluster).await?;
                 Ok((cluster.returned(&pool, look.now), Then::GoOn))
             }
             ClusterStep::Clean => self.clean(cluster, look).await,
@@ -227,6 +226,20 @@ impl Leasing {
     }
 }
 
+/// When somebody must come back to what this look goes on with at once.
+pub(crate) fn due_at_once(look: &Look) -> NextDue {
+    NextDue {
+        at: due_after_take(look.now, 0),
+        attempt: 0,
+    }
+}
+
+/// When somebody must come back to a row, as it says already.
+pub(crate) fn due_as_before(row: &ClusterRow) -> Option<NextDue> {
+    let attempt = row.attempt;
+    row.due_at.map(|at| NextDue { at, attempt })
+}
+
 /// When somebody must come back to what a cluster has become.
 pub(crate) fn due(row: &ClusterRow, changed: &Cluster, then: Then, look: &Look) -> Option<NextDue> {
     let at = |at: Timestamp| Some(NextDue { at, attempt: 0 });
@@ -239,7 +252,7 @@ pub(crate) fn due(row: &ClusterRow, changed: &Cluster, then: Then, look: &Look) 
         Then::GoOn => match next_for_cluster(changed, look.now) {
             ClusterStep::Nothing => None,
             ClusterStep::Wait(due) => at(due),
-            _ => at(due_after_take(look.now, 0)),
+            _ => Some(due_at_once(look)),
         },
     }
 }

@@ -1,7 +1,7 @@
 //! The line of those who wait for a cluster: places are taken and kept, and whoever frees a cluster hands it over.
 
 use domain::limits::{GRANT_FETCHED, TICKETS_A_CALLER, TICKETS_MAX, TICKETS_SWEPT};
-use domain::{Cluster, Line, Look, Ticket};
+use domain::{Cluster, Lease, Line, Look, Ticket};
 use futures::future::join_all;
 use jiff::Timestamp;
 use store::{ClusterTaken, Row, TakenFor, WriteError};
@@ -126,43 +126,45 @@ impl Leasing {
 
     /// Writes that a cluster is free; where somebody waits for such a one, it is theirs in the same write.
     pub(crate) async fn give_or_free(&self, row: ClusterRow, free: Cluster, look: &Look) -> Result<ClusterRow, Error> {
-        if free.is_free() {
-            let tickets = self.store().tickets(&free.pool).await?;
-            let line = Line::new(tickets.iter().map(|row| row.value.clone()).collect(), look.now);
-            let pool = self.pool(&free.pool).await?;
-            let offer = free.offer();
-            let offer = pool.map_or_else(|| offer.clone(), |pool| offer.clone().in_pool(&pool));
-            let first = line.first_for(&offer).map(|ticket| ticket.id.clone());
-            let first = first.and_then(|id| tickets.iter().find(|row| row.value.id == id));
-            if let Some(ticket) = first {
-                let waiting = &ticket.value;
-                let lease = self.lease(&waiting.id, &free, &waiting.caller, waiting.time, look.now);
-                if let Some(lease) = lease {
-                    let taken = row.value.taken(lease.clone(), false);
-                    let taken_for = TakenFor {
-                        place: Some((&free.pool, ticket)),
-                        ..TakenFor::default()
-                    };
-                    let due = due_at(look.now, GRANT_FETCHED);
-                    match self
-                        .store()
-                        .take_cluster(&row, &taken, &lease, due, taken_for, look)
-                        .await
-                    {
-                        Ok(ClusterTaken::Taken(row)) => return Ok(row),
-                        // Whoever waited does not any more, or the cluster has moved on: the next look tells.
-                        Ok(ClusterTaken::Bound(_)) | Err(WriteError::Overtaken) => {
-                            return self.reread(&row.value.name).await;
-                        }
-                        Err(WriteError::Store(error)) => return Err(error.into()),
-                    }
+        let next = match free.is_free() {
+            true => self.next_for(&free, look.now).await?,
+            false => None,
+        };
+        let written = match next {
+            None => self.store().put_cluster(Some(&row), &free, None, look).await,
+            Some((ticket, lease)) => {
+                let taken = row.value.taken(lease.clone(), false);
+                let taken_for = TakenFor {
+                    place: Some((&free.pool, &ticket)),
+                    ..TakenFor::default()
+                };
+                let due = due_at(look.now, GRANT_FETCHED);
+                let taken = self.store().take_cluster(&row, &taken, &lease, due, taken_for, look);
+                match taken.await {
+                    Ok(ClusterTaken::Taken(row)) => Ok(row),
+                    // Whoever waited does not any more: the next look tells who does.
+                    Ok(ClusterTaken::Bound(_)) => Err(WriteError::Overtaken),
+                    Err(error) => Err(error),
                 }
             }
-        }
-        match self.store().put_cluster(Some(&row), &free, None, look).await {
+        };
+        match written {
             Ok(row) => Ok(row),
             Err(WriteError::Overtaken) => self.reread(&row.value.name).await,
             Err(WriteError::Store(error)) => Err(error.into()),
         }
+    }
+
+    /// Who waits for such a cluster, and the lease by which it is about to be theirs.
+    async fn next_for(&self, free: &Cluster, now: Timestamp) -> Result<Option<(Row<Ticket>, Lease)>, Error> {
+        let tickets = self.store().tickets(&free.pool).await?;
+        let line = Line::new(tickets.iter().map(|row| row.value.clone()).collect(), now);
+        let offer = free.offer().in_pool(&self.pool_of(free).await?);
+        let Some(first) = line.first_for(&offer) else {
+            return Ok(None);
+        };
+        let lease = self.lease(&first.id, free, &first.caller, first.time, now);
+        let ticket = tickets.iter().find(|row| row.value.id == first.id).cloned();
+        Ok(ticket.zip(lease))
     }
 }
