@@ -101,11 +101,8 @@ fn index_patterns(endpoint: &Endpoint, index: Index) -> Vec<&'static str> {
     match index {
         Index::Due => vec!["DUE#*"],
         Index::Day => vec!["APP#*"],
-        Index::Pick => [("APP#", "SPARE#*"), ("CPOOL#", "FREE#*")]
-            .into_iter()
-            .filter(|(prefix, _)| endpoint.needs.table.iter().any(|need| need.prefix == *prefix))
-            .map(|(_, pattern)| pattern)
-            .collect(),
+        Index::Pick => vec!["SPARE#*"],
+        Index::Free => vec!["FREE#*"],
         Index::List => [
             ("APP#", "APP#*"),
             ("APP#", "SPARE#*"),

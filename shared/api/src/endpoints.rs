@@ -226,7 +226,7 @@ pub const FALLBACK: Endpoint = Endpoint {
             keys::NAMES,
             keys::USES,
         ],
-        indexes: &[Index::List, Index::Day, Index::Pick, Index::Due],
+        indexes: &[Index::List, Index::Day, Index::Pick, Index::Free, Index::Due],
         cluster: CLUSTER_ROOMS,
         secrets: EVERY_SECRET,
     },

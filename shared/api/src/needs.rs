@@ -65,6 +65,8 @@ pub enum Index {
     Day,
     /// Spares that are ready.
     Pick,
+    /// Clusters that are free.
+    Free,
 }
 
 impl Index {
@@ -75,6 +77,7 @@ impl Index {
             Index::List => "list",
             Index::Day => "day",
             Index::Pick => "pick",
+            Index::Free => "free",
         }
     }
 }

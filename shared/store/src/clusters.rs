@@ -11,6 +11,7 @@ use crate::items::{BindingItem, Kind, decode, encode};
 use crate::keys::{self, Key};
 use crate::request::{Condition, Outcome};
 use crate::rows::{Next, Prepared, ValueItem, value_row};
+use crate::schema::FREE;
 use crate::transact::{Write, token_of};
 use crate::{Binding, Bound, Error, NextDue, Page, Row, Store, WriteError};
 
@@ -112,7 +113,7 @@ impl Store {
         within: (&str, &str),
         most: usize,
     ) -> Result<Vec<Offer>, Error> {
-        let items = self.picked(&keys::free_part(pool), within, most).await?;
+        let items = self.within(&FREE, &keys::free_part(pool), within, most).await?;
         let items = items.into_iter().map(decode::<OfferRow>);
         items.map(|row| row.map(|row| row.offer)).collect()
     }
@@ -300,7 +301,7 @@ pub(crate) fn listing(old: Option<&Row<Cluster>>, next: &Cluster, look: &Look) -
     let place = next
         .is_free()
         .then(|| (keys::free_part(&next.pool), keys::free_key(&next.name, next.epoch)));
-    let row = Next::new(Key::member(&next.pool, &next.name), Kind::ClusterOffer, &offer).picked(place);
+    let row = Next::new(Key::member(&next.pool, &next.name), Kind::ClusterOffer, &offer).free_at(place);
     let mut writes = vec![Prepared::beside(row, look).write()?];
     if let Some(old) = old.filter(|old| old.value.pool != next.pool) {
         writes.push(Write::Delete {

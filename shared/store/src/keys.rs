@@ -198,7 +198,7 @@ pub(crate) fn shard_of_cluster(name: &ClusterName) -> u16 {
     head % limits::LEASE_SHARDS
 }
 
-/// Partition of the `pick` index with the free clusters of a pool.
+/// Partition of the `free` index with the free clusters of a pool.
 pub(crate) fn free_part(pool: &ClusterPoolName) -> String {
     format!("FREE#{pool}")
 }

@@ -46,9 +46,9 @@ pub(crate) struct ValueItem<T> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) list_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pick_part: Option<String>,
+    free_part: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pick_key: Option<String>,
+    free_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     forget_at: Option<i64>,
     #[serde(flatten)]
@@ -85,7 +85,7 @@ pub(crate) struct Next<'a, T> {
     value: &'a T,
     due: Option<(String, NextDue)>,
     listed: Option<(String, String)>,
-    picked: Option<(String, String)>,
+    free: Option<(String, String)>,
     forget_at: Option<i64>,
 }
 
@@ -97,7 +97,7 @@ impl<'a, T> Next<'a, T> {
             value,
             due: None,
             listed: None,
-            picked: None,
+            free: None,
             forget_at: None,
         }
     }
@@ -118,9 +118,9 @@ impl<'a, T> Next<'a, T> {
         }
     }
 
-    /// Its partition and sort key in the `pick` index, while it can be picked.
-    pub(crate) fn picked(self, place: Option<(String, String)>) -> Self {
-        Self { picked: place, ..self }
+    /// Its partition and sort key in the `free` index, while it can be taken.
+    pub(crate) fn free_at(self, place: Option<(String, String)>) -> Self {
+        Self { free: place, ..self }
     }
 
     /// The second from which on it counts as absent.
@@ -165,7 +165,7 @@ where
     fn under(condition: Condition, version: u64, old: Option<&Row<T>>, next: Next<'_, T>, look: &Look) -> Self {
         let due_key = |due: &NextDue| keys::due_key(due.at, &keys::due_name(&next.key));
         let (list_part, list_key) = next.listed.clone().unzip();
-        let (pick_part, pick_key) = next.picked.clone().unzip();
+        let (free_part, free_key) = next.free.clone().unzip();
         let item = ValueItem {
             head: Head::new(&next.key, next.kind, version, look),
             due_key: next.due.as_ref().map(|(_, due)| due_key(due)),
@@ -177,8 +177,8 @@ where
             due_part: next.due.map(|(part, _)| part),
             list_part,
             list_key,
-            pick_part,
-            pick_key,
+            free_part,
+            free_key,
             forget_at: next.forget_at,
             value: next.value.clone(),
         };

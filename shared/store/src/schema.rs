@@ -31,7 +31,7 @@ pub const TABLE: Definition = Definition {
     partition_key: "pk",
     sort_key: "sk",
     time_to_live: "forget_at",
-    indexes: &[DUE, LIST, DAY, PICK],
+    indexes: &[DUE, LIST, DAY, PICK, FREE],
 };
 
 /// Rows with a deadline, by lane and shard, in the order in which they are due.
@@ -68,10 +68,18 @@ pub const DAY: Index = Index {
     projected: &["status"],
 };
 
-/// What can be taken: spares that are ready, by cell, template and workload; free clusters, by pool.
+/// Spares that are ready, by cell, template and workload.
 pub const PICK: Index = Index {
     name: "pick",
     partition_key: "pick_part",
     sort_key: "pick_key",
-    projected: &["version", "offer"],
+    projected: &["version"],
+};
+
+/// Free clusters, by pool.
+pub const FREE: Index = Index {
+    name: "free",
+    partition_key: "free_part",
+    sort_key: "free_key",
+    projected: &["offer"],
 };

@@ -12,7 +12,7 @@ use crate::keys;
 use crate::launches::{bind, bound_to_another, launch_token, new_item};
 use crate::places::Places;
 use crate::request::{Condition, Outcome};
-use crate::schema::PICK;
+use crate::schema::{Index, PICK};
 use crate::transact::Write;
 use crate::{Binding, Bound, Error, NextDue, Row, Store, WriteError};
 
@@ -106,18 +106,26 @@ impl Store {
             id.and_then(|id| ApplicationId::parse(id).ok())
                 .ok_or_else(|| Error::corrupt("pick", "an entry without an id"))
         };
-        let items = self.picked(part, within, most).await?;
+        let items = self.within(&PICK, part, within, most).await?;
         items.into_iter().map(id).collect()
     }
 
-    /// What is in a partition of the `pick` index within these bounds, at most `most`.
-    pub(crate) async fn picked(&self, part: &str, within: (&str, &str), most: usize) -> Result<Vec<Item>, Error> {
-        let request = self.client.query().table_name(&*self.table).index_name(PICK.name);
+    /// What is in a partition of an index within these bounds, at most `most`.
+    pub(crate) async fn within(
+        &self,
+        index: &Index,
+        part: &str,
+        bounds: (&str, &str),
+        most: usize,
+    ) -> Result<Vec<Item>, Error> {
+        let request = self.client.query().table_name(&*self.table).index_name(index.name);
         let answer = request
-            .key_condition_expression("pick_part = :part AND pick_key BETWEEN :from AND :until")
+            .key_condition_expression("#part = :part AND #key BETWEEN :from AND :until")
+            .expression_attribute_names("#part", index.partition_key)
+            .expression_attribute_names("#key", index.sort_key)
             .expression_attribute_values(":part", AttributeValue::S(part.to_owned()))
-            .expression_attribute_values(":from", AttributeValue::S(within.0.to_owned()))
-            .expression_attribute_values(":until", AttributeValue::S(within.1.to_owned()))
+            .expression_attribute_values(":from", AttributeValue::S(bounds.0.to_owned()))
+            .expression_attribute_values(":until", AttributeValue::S(bounds.1.to_owned()))
             .limit(most as i32)
             .send()
             .boxed()

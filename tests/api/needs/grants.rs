@@ -146,7 +146,8 @@ fn of_query(endpoint: &Endpoint, asked: &Value) -> Result<Vec<Grant>, String> {
     let (index, is_right) = match index {
         "due" => (Index::Due, part.starts_with("DUE#")),
         "day" => (Index::Day, part.starts_with("APP#")),
-        "pick" => (Index::Pick, part.starts_with("SPARE#") || part.starts_with("FREE#")),
+        "pick" => (Index::Pick, part.starts_with("SPARE#")),
+        "free" => (Index::Free, part.starts_with("FREE#")),
         "list" => (
             Index::List,
             (["TPL", "KEY", "CLUSTER", "CPOOL"].contains(&part) && lists(&format!("{part}#")))

@@ -177,8 +177,8 @@ impl Ground {
     /// Keeps what the index of free clusters says now: later it is old news.
     pub(super) async fn remember(&self, app: &App) {
         let query = json!({
-            "TableName": app.adapter().config().table, "IndexName": "pick",
-            "KeyConditionExpression": "pick_part = :part",
+            "TableName": app.adapter().config().table, "IndexName": "free",
+            "KeyConditionExpression": "free_part = :part",
             "ExpressionAttributeValues": {":part": {"S": format!("FREE#{USUAL}")}},
         });
         let asked = Http::new(&app.ready().dynamodb).post("/").json(&query);

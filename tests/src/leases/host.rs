@@ -93,7 +93,7 @@ impl Wire {
             self.air.inject("index: a row that is due is not there yet");
             return Fault::Answer(answer(Bytes::from_static(NO_NEWS)));
         }
-        if sky.lags && state.rng.u8(0..100) < LAGS && is_of_index(request, "pick") {
+        if sky.lags && state.rng.u8(0..100) < LAGS && is_of_index(request, "free") {
             self.air.inject("index: old news of free clusters");
             let is_usual = contains(request.body(), &format!("FREE#{USUAL}\""));
             let old = if is_usual {

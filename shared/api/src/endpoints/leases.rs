@@ -110,7 +110,7 @@ pub const LEASE_ACQUIRE: Endpoint = Endpoint {
             Needs::KEYS,
             Needs::KEY_USE,
         ],
-        indexes: &[Index::Pick],
+        indexes: &[Index::Free],
         cluster: &[],
         secrets: KEYRING,
     },
