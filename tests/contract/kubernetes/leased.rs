@@ -19,7 +19,11 @@ checks! {
     what_a_holder_does_to_its_account_does_not_keep_it
     what_outlives_who_made_it_is_told_apart
     what_gives_rights_is_found_whoever_is_said_to_have_made_it
+    a_page_of_objects_as_large_as_may_be_is_read_in_parts
 }
+
+/// Objects of a megabyte: seventeen are more than an answer may have.
+const LARGE: usize = 20;
 
 /// As an operator registers the server.
 fn access(server: &Server) -> ClusterAccess {
@@ -256,4 +260,17 @@ async fn what_gives_rights_is_found_whoever_is_said_to_have_made_it(server: &Ser
         "Secret hidden",
     ];
     assert_eq!(seen, found, "a config map that says so is taken at its word");
+}
+
+/// A page of them is more than an answer may have.
+async fn a_page_of_objects_as_large_as_may_be_is_read_in_parts(server: &Server) {
+    let cluster = leased(server, &access(server));
+    let text = "x".repeat(1_000_000);
+    for number in 0..LARGE {
+        let large = json!({"metadata": {"name": format!("large-{number:02}")}, "data": {"text": text}});
+        server.made("configmaps", large).await;
+    }
+    let seen = names(&own(server, &cluster, &Exempt::with("ServiceAccount").unwrap()).await);
+    let large = seen.iter().filter(|name| name.starts_with("ConfigMap large-"));
+    assert_eq!(large.count(), LARGE, "{seen:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use domain::limits::{CLUSTER_PAGE, CLUSTER_PAGES_MAX, INVENTORY_MAX};
+use domain::limits::{CLUSTER_PAGE, INVENTORY_MAX};
 use domain::{Epoch, Exempt, Fingerprint, Kind, Thing};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::{Method, Request};
@@ -20,6 +20,12 @@ use crate::leasing::leased::{Hand, LeasedCluster, SYSTEM};
 
 /// Kinds that are listed at once.
 const CONCURRENCY: usize = 8;
+/// Pages of one kind: a look ends before that many small ones are read.
+const PAGES_MAX: usize = 1_000;
+/// How much smaller a page is asked for that was too large.
+const PARTS: u32 = 4;
+/// Custom resource definitions.
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 /// What is in a cluster, but for what is exempt.
 #[derive(Clone, Debug, Default)]
@@ -166,19 +172,41 @@ impl LeasedCluster {
 
     /// Group and kind of each custom resource definition.
     async fn custom_groups(&self) -> Result<Vec<(String, String)>, Error> {
-        let request = Request::get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
-            .body(Vec::new())
-            .map_err(kube::Error::HttpError)?;
-        let list: Value = match self.client.request(request).await {
-            Ok(list) => list,
-            Err(error) if error::is_absent(&error) => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
-        let definitions = list["items"].as_array().into_iter().flatten();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        Ok(definitions
-            .map(|one| (text(&one["spec"]["group"]), text(&one["spec"]["names"]["kind"])))
-            .collect())
+        let mut params = ListParams::default().limit(CLUSTER_PAGE);
+        let mut groups = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let page = match self.page(DEFINITIONS, &mut params).await {
+                Ok(page) => page,
+                Err(error) if error::is_absent(&error) => return Ok(groups),
+                Err(error) => return Err(error.into()),
+            };
+            let definitions = page.items.iter();
+            groups.extend(definitions.map(|one| (text(&one["spec"]["group"]), text(&one["spec"]["names"]["kind"]))));
+            if params.continue_token.is_none() {
+                return Ok(groups);
+            }
+        }
+        Err(Error::rejected("a list of the cluster has too many pages"))
+    }
+
+    /// The next page of a list, and where the one after begins. Whoever has the cluster makes objects as large as may be:
+    /// a page that is too large is asked for in smaller parts.
+    async fn page(&self, path: &str, params: &mut ListParams) -> Result<Page, kube::Error> {
+        loop {
+            let request = kube::core::Request::new(path)
+                .list(params)
+                .map_err(kube::Error::BuildRequest)?;
+            let limit = params.limit.unwrap_or(CLUSTER_PAGE);
+            match self.client.request::<Page>(request).await {
+                Ok(page) => {
+                    params.continue_token = page.metadata.next.clone().filter(|token| !token.is_empty());
+                    return Ok(page);
+                }
+                Err(error) if limit > 1 && is_too_large(&error) => params.limit = Some((limit / PARTS).max(1)),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn listed(&self, resource: &Listable, exempt: &Exempt, own: Option<&str>) -> Result<Listed, Error> {
@@ -186,12 +214,10 @@ impl LeasedCluster {
         if exempt.covers_all(&resource.kind) {
             return Ok(listed);
         }
+        let path = DynamicObject::url_path(&resource.api, None);
         let mut params = ListParams::default().limit(CLUSTER_PAGE);
-        for _ in 0..CLUSTER_PAGES_MAX {
-            let request = kube::core::Request::new(DynamicObject::url_path(&resource.api, None))
-                .list(&params)
-                .map_err(kube::Error::BuildRequest)?;
-            let page: Page = match self.client.request(request).await {
+        for _ in 0..PAGES_MAX {
+            let page = match self.page(&path, &mut params).await {
                 Ok(page) => page,
                 // Its definition has just gone, or whoever serves it does not.
                 Err(error) if error::is_absent(&error) => return Ok(listed),
@@ -221,7 +247,6 @@ impl LeasedCluster {
                     None => listed.inventory.seen.push(seen),
                 }
             }
-            params.continue_token = page.metadata.next.filter(|token| !token.is_empty());
             if params.continue_token.is_none() || listed.uids.len() > INVENTORY_MAX {
                 return Ok(listed);
             }
@@ -258,6 +283,10 @@ impl Listable {
         };
         Self { api, kind }
     }
+}
+
+fn is_too_large(error: &kube::Error) -> bool {
+    matches!(net::Error::find(error), Some(net::Error::TooLarge))
 }
 
 fn is_custom(resources: &BTreeMap<(String, String), Listable>, kind: &Kind) -> bool {
