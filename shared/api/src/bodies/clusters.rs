@@ -137,6 +137,11 @@ fn reason(cluster: &Cluster) -> Option<String> {
                 }
                 said
             }
+            Quarantine::AnotherCluster { seen }
+                if cluster.identity.as_ref().is_some_and(|identity| identity.uid == *seen) =>
+            {
+                "It is one of the installation's own clusters, in which nothing is leased and nothing deleted.".to_owned()
+            }
             Quarantine::AnotherCluster { seen } => {
                 format!("Another cluster answers at its address: the uid of its kube-system is {seen}.")
             }
