@@ -18,7 +18,7 @@ use crate::error::{self, Error};
 use crate::leasing::fingerprint::{self, ADMISSION, Controller};
 use crate::leasing::leased::{Hand, LeasedCluster, SYSTEM};
 
-/// Kinds that are listed at once.
+/// Kinds that are listed at once, and things that are deleted.
 const CONCURRENCY: usize = 8;
 /// Pages of one kind: a look ends before that many small ones are read.
 const PAGES_MAX: usize = 1_000;
@@ -131,8 +131,12 @@ impl LeasedCluster {
     /// One that is refused does not keep the others: it may be they that it waits for.
     async fn delete_each(&self, wanted: &[(&ApiResource, &Thing)]) -> Result<(), Error> {
         let mut first = None;
-        for (resource, thing) in wanted {
-            match self.delete(resource, thing).await {
+        // Collected first: a stream that holds the closure cannot be shown to be `Send` for every lifetime.
+        let each = wanted.iter().map(|(resource, thing)| self.delete(resource, thing));
+        let each: Vec<_> = each.collect();
+        let mut deleted = stream::iter(each).buffered(CONCURRENCY);
+        while let Some(deleted) = deleted.next().await {
+            match deleted {
                 Ok(()) => {}
                 Err(Error::OutOfTime) => return Err(Error::OutOfTime),
                 Err(error) => first = first.or(Some(error)),
