@@ -10,7 +10,7 @@ mod together;
 
 use std::time::Duration;
 
-use domain::{ClusterState, EndingWhy, Quarantine, Reuse};
+use domain::{ClusterState, EndingWhy, Quarantine, Reuse, limits};
 use lifecycle::{Acquired, LeasingRules, Registered, Removed, Renewed};
 use serde_json::{Value, json};
 use tests::{App, lease_rules, this_machine};
@@ -361,6 +361,31 @@ async fn another_cluster_under_the_same_address_is_not_touched() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_another_one_answered_for_is_rid_of_its_last_holder_once_it_answers_itself() {
+    App::run(async |app| {
+        let ground = Ground::start(app, 2).await;
+        let granted = ground.granted(&ground.ask_that_begins_with("leased-1").await).await;
+        assert_eq!(granted.cluster.name.as_str(), "leased-1");
+        ground.lead_to("leased-1", &ground.kubeconfig("leased-2")).await;
+        ground.release(&granted).await;
+        ground.until("leased-1", "quarantined").await;
+        let holder = ground.client(&granted.kubeconfig);
+        assert_eq!(holder.get("/api/v1/namespaces").await.0, 200);
+        ground.lead_to("leased-1", &ground.kubeconfig("leased-1")).await;
+        for _ in 0..2 {
+            ground.advance(limits::HEALTH_AGAIN.as_secs()).await;
+            ground.reap().await;
+        }
+        assert_eq!(holder.get("/api/v1/namespaces").await.0, 401);
+        let ClusterState::Quarantined { why, .. } = ground.cluster("leased-1").await.state else {
+            panic!("an operator has not looked at it");
+        };
+        assert!(matches!(why, Quarantine::NotCleaned { .. }), "{why:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_cluster_of_the_installations_own_is_neither_registered_nor_cleaned() {
     App::run(async |app| {
         let mut ground = Ground::start(app, 0).await;
@@ -513,6 +538,45 @@ async fn a_cluster_that_is_used_once_is_retired_and_one_that_leaves_is_forgotten
             ground.reap().await;
         }
         assert!(ground.leasing.store().cluster(&name).await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_does_not_exist_any_more_is_forgotten_when_it_is_deleted_once_more() {
+    App::run(async |app| {
+        let mut ground = Ground::start(app, 1).await;
+        let granted = ground.granted(&ground.ask("ci", HOUR)).await;
+        let name = granted.cluster.name.clone();
+        ground.destroy("leased-1").await;
+        for round in 0..2 {
+            let look = ground.look("remove");
+            let removed = ground.leasing.remove(&name, true, &look).await.unwrap();
+            let Removed::Going(cluster) = removed else {
+                panic!("somebody holds it");
+            };
+            assert!(cluster.leaving);
+            let is_there = ground.leasing.store().cluster(&name).await.unwrap().is_some();
+            assert_eq!(is_there, round == 0, "{cluster:?}");
+        }
+        ground.add("leased-1", |_| {}).await;
+        ground.granted(&ground.ask("ci", HOUR)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_registered_while_it_leaves_stays() {
+    App::run(async |app| {
+        let ground = Ground::start(app, 1).await;
+        let granted = ground.granted(&ground.ask("ci", HOUR)).await;
+        let look = ground.look("remove");
+        ground.leasing.remove(&granted.cluster.name, true, &look).await.unwrap();
+        assert!(ground.cluster("leased-1").await.leaving);
+        let kubeconfig = ground.kubeconfig("leased-1");
+        let again = ground.register("leased-1", &kubeconfig, "again").await;
+        assert!(matches!(again, Registered::Known(row) if !row.value.leaving));
+        ground.until("leased-1", "free").await;
     })
     .await;
 }

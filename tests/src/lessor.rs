@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::{ClusterPoolName, Exempt, InstallationId, Look, limits};
 use jiff::SignedDuration;
-use lifecycle::{Leasing, LeasingRules};
+use lifecycle::{ClusterPools, Leasing, LeasingRules};
 use net::{Faults, Net, Peer, Reach, Scope, Settings};
 use store::Store;
 use vault::Keyring;
@@ -63,7 +63,7 @@ impl Lessor {
         let store = Store::connect(&invariants::sdk(app, &net), &net, &app.adapter().config().table);
         Self {
             leasing: Leasing::new(
-                store,
+                cluster_pools(store),
                 net,
                 Keyring::from_base64(&[KEY]).unwrap(),
                 lease_rules(this_machine()),
@@ -105,11 +105,15 @@ impl Lessor {
     }
 }
 
+/// The pools of an installation.
+pub fn cluster_pools(store: Store) -> ClusterPools {
+    ClusterPools::new(store, ClusterPoolName::parse("default").unwrap())
+}
+
 /// What an installation says of leases in which nothing is out of the ordinary, and whose clusters are within `reach`.
 pub fn lease_rules(reach: Reach) -> LeasingRules {
     LeasingRules {
         installation: InstallationId::parse("tests").unwrap(),
-        default_pool: ClusterPoolName::parse("default").unwrap(),
         default_provider: String::new(),
         exempt: Exempt::default(),
         homes: Some([].into()),

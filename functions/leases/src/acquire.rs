@@ -49,11 +49,11 @@ pub async fn acquire(powers: TableAndLeases, call: Call) -> Result<Reply, Proble
 async fn ask(leasing: &Leasing, call: &Call, body: &LeaseBody) -> Result<LeaseAsk, Problem> {
     let rules = leasing.rules();
     let name = match body.pool.as_str() {
-        "" => rules.default_pool.clone(),
+        "" => leasing.pools().default().clone(),
         text => ClusterPoolName::parse(text)?,
     };
     let unknown = || Refusal::Malformed(format!("there is no cluster pool '{name}'"));
-    let pool = leasing.pool(&name).await?.ok_or_else(unknown)?;
+    let pool = leasing.pools().read(&name).await?.ok_or_else(unknown)?;
     let time = body.max_time()?;
     pool.check_time(time)?;
     let wish = body.wish(&rules.default_provider);

@@ -12,8 +12,8 @@ pub async fn put(powers: TableAndLeases, call: Call) -> Result<Reply, Problem> {
     let pool = body
         .pool
         .clone()
-        .unwrap_or_else(|| powers.leasing.rules().default_pool.clone());
-    if powers.leasing.pool(&pool).await?.is_none() {
+        .unwrap_or_else(|| powers.leasing.pools().default().clone());
+    if powers.leasing.pools().read(&pool).await?.is_none() {
         let why = format!("there is no cluster pool '{pool}'; make it first");
         return Err(Problem::new(Code::MalformedRequest, why));
     }

@@ -21,14 +21,17 @@ pub async fn list(powers: TableAndLeases, call: Call) -> Result<Reply, Problem> 
 
 async fn waiting(powers: &TableAndLeases, call: &Call, most: usize) -> Result<Vec<HolderView>, Problem> {
     let now = call.look().now;
-    let pools = powers.leasing.pool_names().await?;
+    let pools = powers.leasing.pools().names().await?;
     let lines = pools.iter().map(|pool| powers.leasing.store().tickets(pool));
     let mut waiting = Vec::new();
     for (pool, tickets) in pools.iter().zip(try_join_all(lines).await?) {
         let tickets: Vec<_> = tickets.into_iter().map(|row| row.value).collect();
         let line = Line::new(tickets.clone(), now);
-        let placed = tickets.iter().filter_map(|ticket| Some((line.position(&ticket.id)?, ticket)));
-        waiting.extend(placed.map(|(position, ticket)| (position, HolderView::waiting(pool.as_str(), ticket, position))));
+        let placed = tickets
+            .iter()
+            .filter_map(|ticket| Some((line.position(&ticket.id)?, ticket)));
+        waiting
+            .extend(placed.map(|(position, ticket)| (position, HolderView::waiting(pool.as_str(), ticket, position))));
     }
     waiting.sort_by_key(|(position, _)| *position);
     Ok(waiting.into_iter().take(most).map(|(_, view)| view).collect())

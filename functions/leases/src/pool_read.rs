@@ -2,11 +2,11 @@
 
 use api::ClusterPoolView;
 use domain::ClusterPoolName;
-use gateway::{Call, Problem, Reply, TableAndLeases};
+use gateway::{Call, Problem, Reply, TableAndClusterPools};
 
 /// Tells the rules of a pool.
-pub async fn read(powers: TableAndLeases, call: Call) -> Result<Reply, Problem> {
+pub async fn read(powers: TableAndClusterPools, call: Call) -> Result<Reply, Problem> {
     let name = call.param("name", ClusterPoolName::parse)?;
-    let pool = powers.leasing.pool(&name).await?.ok_or_else(Problem::does_not_exist)?;
+    let pool = powers.pools.read(&name).await?.ok_or_else(Problem::does_not_exist)?;
     Reply::ok(&ClusterPoolView::from(pool))
 }

@@ -64,7 +64,7 @@ impl Leasable {
             let leasing = edge.leasing()?;
             let asked = Registration {
                 name: ClusterName::parse(name).map_err(sentence)?,
-                pool: leasing.rules().default_pool.clone(),
+                pool: leasing.pools().default().clone(),
                 cloud_provider: ProviderName::parse(api::PROVIDER_DEFAULT).map_err(sentence)?,
                 labels: BTreeMap::new(),
                 kubeconfig: cluster.kubeconfig(),

@@ -8,7 +8,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use base64::Engine;
 use cluster_client::{Cluster, EksToken, ProxyPlace, Settings, Token, TokenSource};
 use domain::Cell;
-use lifecycle::{HomeCell, Leasing, LeasingRules, Lifecycle};
+use lifecycle::{ClusterPools, HomeCell, Leasing, LeasingRules, Lifecycle};
 use net::{Net, Peer, Trust};
 use routes::Routes;
 use store::Store;
@@ -119,6 +119,11 @@ impl Edge {
         Ok(self.lifecycle.get_or_init(|| lifecycle).clone())
     }
 
+    /// The pools that clusters are in.
+    pub(crate) fn cluster_pools(&self) -> ClusterPools {
+        ClusterPools::new(self.store().clone(), self.config.leases.pool.clone())
+    }
+
     /// The steps over the table and the clusters that can be leased, made once a process.
     ///
     /// # Errors
@@ -133,14 +138,13 @@ impl Edge {
         let homes = || self.config.cells.iter().map(identity).collect();
         let rules = LeasingRules {
             installation: self.config.installation.clone(),
-            default_pool: self.config.leases.pool.clone(),
             default_provider: self.config.leases.provider.clone(),
             exempt: self.config.leases.exempt.clone(),
             reach: self.config.leases.reach.clone(),
             homes: self.config.leases.homes.clone().or_else(homes),
             cleans: self.config.leases.cleans,
         };
-        let leasing = Leasing::new(self.store().clone(), self.net.clone(), keyring, rules);
+        let leasing = Leasing::new(self.cluster_pools(), self.net.clone(), keyring, rules);
         Ok(self.leasing.get_or_init(|| leasing).clone())
     }
 

@@ -27,7 +27,9 @@ pub use config::{CellConfig, Config, ConfigError, Launches, LeaseConfig, Secrets
 pub use edge::{Edge, Opening};
 pub use log::{LogLine, LogSink, Metric, Unit};
 pub use page::PageAsk;
-pub use powers::{Everything, Nothing, Powers, Table, TableAndCells, TableAndLeases, TableAndTemplates};
+pub use powers::{
+    Everything, Nothing, Powers, Table, TableAndCells, TableAndClusterPools, TableAndLeases, TableAndTemplates,
+};
 pub use problem::Problem;
 pub use reply::Reply;
 pub use route::{Incoming, Mounted, Route, api_deadline};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use domain::Cell;
 use futures::future::{BoxFuture, FutureExt, join_all};
-use lifecycle::{Leasing, Lifecycle};
+use lifecycle::{ClusterPools, Leasing, Lifecycle};
 use store::Store;
 
 use crate::{ConfigError, Edge, Templates};
@@ -132,6 +132,26 @@ impl Powers for TableAndLeases {
 
     fn warm(&self) -> BoxFuture<'static, ()> {
         let store = self.leasing.store().clone();
+        async move { drop(store.warm().await) }.boxed()
+    }
+}
+
+/// The table, and the pools that clusters are in.
+#[derive(Clone)]
+pub struct TableAndClusterPools {
+    /// The pools over the table.
+    pub pools: ClusterPools,
+}
+
+impl Powers for TableAndClusterPools {
+    fn connect(edge: &Arc<Edge>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            pools: edge.cluster_pools(),
+        })
+    }
+
+    fn warm(&self) -> BoxFuture<'static, ()> {
+        let store = self.pools.store().clone();
         async move { drop(store.warm().await) }.boxed()
     }
 }

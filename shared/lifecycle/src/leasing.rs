@@ -10,6 +10,7 @@ mod again;
 mod clean;
 mod grant;
 mod held;
+mod pools;
 mod register;
 mod steps;
 mod waiting;
@@ -18,18 +19,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cluster_client::{ClusterAccess, Error as ClusterError, LeasedCluster};
-use domain::{Cluster, ClusterName, ClusterPool, ClusterPoolName, Exempt, InstallationId, LeaseId, Look};
+use domain::{Cluster, ClusterName, ClusterPool, Exempt, InstallationId, LeaseId, Look};
 use jiff::Timestamp;
 use net::{Net, Reach};
 use store::{Row, Seal, Store, WriteError};
 use vault::Keyring;
 
-use crate::Error;
-use crate::advance::step_of;
-
 pub use acquire::{Acquired, LeaseAsk};
 pub use grant::Granted;
 pub use held::{Cleaned, Held, Renewed, verified};
+pub use pools::ClusterPools;
 pub use register::{Registered, Registration, Removed};
 
 /// What sealed kubeconfigs are sealed for.
@@ -48,7 +47,7 @@ const TOKEN_BYTES: usize = 16;
 pub struct Leasing(Arc<Inner>);
 
 struct Inner {
-    store: Store,
+    pools: ClusterPools,
     net: Net,
     keyring: Keyring,
     rules: LeasingRules,
@@ -59,8 +58,6 @@ struct Inner {
 pub struct LeasingRules {
     /// The installation, on everything that is made in a cluster.
     pub installation: InstallationId,
-    /// The pool of clusters that are registered without one, and of callers who name none.
-    pub default_pool: ClusterPoolName,
     /// Who provides what callers want who name no provider; empty for anybody.
     pub default_provider: String,
     /// What inventories leave out.
@@ -85,7 +82,9 @@ pub(crate) enum Obstacle {
     },
     /// The table could not be read or written, which says nothing of the cluster.
     Table(store::Error),
-    /// It failed, in a sentence.
+    /// The cluster does not answer at the moment, in a sentence.
+    Unreachable(String),
+    /// It failed, in a sentence, and does not pass by itself.
     Failed(String),
 }
 
@@ -109,17 +108,20 @@ impl From<ClusterError> for Obstacle {
             ClusterError::Identity { found, .. } => Obstacle::Another { seen: found },
             error => {
                 net::note("a cluster that can be leased", &error);
-                Obstacle::Failed(error.sentence())
+                match error {
+                    ClusterError::Unreachable(_) => Obstacle::Unreachable(error.sentence()),
+                    _ => Obstacle::Failed(error.sentence()),
+                }
             }
         }
     }
 }
 
 impl Leasing {
-    /// The steps over `store` and whatever clusters it has.
-    pub fn new(store: Store, net: Net, keyring: Keyring, rules: LeasingRules) -> Self {
+    /// The steps over these pools and whatever clusters their table has.
+    pub fn new(pools: ClusterPools, net: Net, keyring: Keyring, rules: LeasingRules) -> Self {
         Self(Arc::new(Inner {
-            store,
+            pools,
             net,
             keyring,
             rules,
@@ -128,7 +130,7 @@ impl Leasing {
 
     /// The table.
     pub fn store(&self) -> &Store {
-        &self.0.store
+        self.pools().store()
     }
 
     /// What the installation says of leases.
@@ -136,62 +138,15 @@ impl Leasing {
         &self.0.rules
     }
 
-    /// The rules of a pool. The default pool need not have been written down.
-    ///
-    /// # Errors
-    /// As for every read.
-    pub async fn pool(&self, name: &ClusterPoolName) -> Result<Option<ClusterPool>, store::Error> {
-        let row = self.store().cluster_pool(name).await?;
-        let unwritten = || (*name == self.rules().default_pool).then(|| ClusterPool::new(name.clone()));
-        Ok(row.map(|row| row.value).or_else(unwritten))
+    /// The pools that clusters are in.
+    pub fn pools(&self) -> &ClusterPools {
+        &self.0.pools
     }
 
     /// The rules of the pool that a cluster is in; of one that is not written down any more, a new pool's.
     pub(crate) async fn pool_of(&self, cluster: &Cluster) -> Result<ClusterPool, store::Error> {
-        let pool = self.pool(&cluster.pool).await?;
+        let pool = self.pools().read(&cluster.pool).await?;
         Ok(pool.unwrap_or_else(|| ClusterPool::new(cluster.pool.clone())))
-    }
-
-    /// Every pool that was written down, and the default one.
-    ///
-    /// # Errors
-    /// As for every read.
-    pub async fn pool_names(&self) -> Result<Vec<ClusterPoolName>, Error> {
-        let page = self.store().cluster_pools(domain::limits::LIST_MAX, None).await?;
-        let mut names: Vec<ClusterPoolName> = page.items.into_iter().map(|row| row.value.name).collect();
-        if !names.contains(&self.rules().default_pool) {
-            names.push(self.rules().default_pool.clone());
-        }
-        Ok(names)
-    }
-
-    /// Writes the rules of a pool.
-    ///
-    /// # Errors
-    /// [`Error::Overtaken`] when others wrote them at every try; [`Error::Store`].
-    pub async fn put_pool(&self, pool: &ClusterPool, look: &Look) -> Result<Row<ClusterPool>, Error> {
-        for number in 0..TRIES {
-            let old = self.store().cluster_pool(&pool.name).await?;
-            let look = step_of(look, format!("pool-{number}"));
-            match self.store().put_cluster_pool(old.as_ref(), pool, &look).await {
-                Ok(row) => return Ok(row),
-                Err(WriteError::Overtaken) => {}
-                Err(WriteError::Store(error)) => return Err(error.into()),
-            }
-        }
-        Err(Error::Overtaken)
-    }
-
-    /// Deletes the rules of a pool as they were read.
-    ///
-    /// # Errors
-    /// [`Error::Overtaken`] when others have written them since; [`Error::Store`].
-    pub async fn delete_pool(&self, row: &Row<ClusterPool>) -> Result<(), Error> {
-        match self.store().delete_cluster_pool(row).await {
-            Ok(()) => Ok(()),
-            Err(WriteError::Overtaken) => Err(Error::Overtaken),
-            Err(WriteError::Store(error)) => Err(error.into()),
-        }
     }
 
     /// A ticket as its owner is told of it: nobody else can show it, and nobody can make one up.

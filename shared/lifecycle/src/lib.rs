@@ -37,8 +37,8 @@ pub use advance::Turn;
 pub use judge::{Candidate, Judged, LastUses};
 pub use launch::{Ask, Full, LaunchAnswer};
 pub use leasing::{
-    Acquired, Cleaned, Granted, Held, LeaseAsk, Leasing, LeasingRules, Registered, Registration, Removed, Renewed,
-    verified,
+    Acquired, Cleaned, ClusterPools, Granted, Held, LeaseAsk, Leasing, LeasingRules, Registered, Registration, Removed,
+    Renewed, verified,
 };
 pub use meter::{Meter, count, metered};
 pub use pool::Refilled;

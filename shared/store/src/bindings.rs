@@ -46,13 +46,14 @@ impl From<BindingItem> for Bound {
 }
 
 impl Store {
-    /// AP15 Binds a key to what was made for it in a write of its own. One that is bound already stays as it is.
+    /// AP15 Binds a key to what was made for it in a write of its own, where it is bound to nothing yet, or to `before`.
+    /// One that is bound to anything else stays as it is.
     ///
     /// # Errors
     /// As for every write.
-    pub async fn bind(&self, asked: &Binding, made: &str, look: &Look) -> Result<(), Error> {
+    pub async fn bind(&self, asked: &Binding, made: &str, before: Option<&str>, look: &Look) -> Result<(), Error> {
         let item = BindingItem::new(&asked.row(), &asked.body_sha256, made, look);
-        let condition = Condition::absent_or_bound_to(look.now.as_second(), None);
+        let condition = Condition::absent_or_bound_to(look.now.as_second(), before);
         self.put(&encode(&item)?, &condition).await.map(drop)
     }
 

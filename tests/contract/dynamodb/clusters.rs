@@ -46,6 +46,7 @@ pub(crate) fn cluster(name: &str) -> Cluster {
         }),
         intake: 1,
         epoch: Epoch(1),
+        approved: Vec::new(),
         leaving: false,
         state: ClusterState::Free,
         trouble: None,

@@ -23,7 +23,7 @@ use real::{ControlPlane, Kwok};
 use serde_json::json;
 use store::Store;
 use tests::parts::sdk;
-use tests::{lease_rules, this_machine};
+use tests::{cluster_pools, lease_rules, this_machine};
 use tokio::time::{Instant, sleep};
 use vault::Keyring;
 
@@ -66,7 +66,7 @@ impl Ground {
         let store = Store::connect(&sdk(dynamodb().await), &net(), name);
         store.ensure_table().await.unwrap();
         let ground = Self {
-            leasing: Leasing::new(store, net(), keyring, rules),
+            leasing: Leasing::new(cluster_pools(store), net(), keyring, rules),
             control,
             _nodes: nodes,
             ahead: Mutex::default(),

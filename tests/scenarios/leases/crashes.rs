@@ -2,10 +2,10 @@
 //! answer. A caller who asks again has a cluster that works; where nobody asks again, nobody has it, and it is free
 //! again, and clean.
 
-use domain::{Epoch, LeaseId};
-use lifecycle::{Acquired, Granted, LeaseAsk};
+use domain::{Cluster, Epoch, LeaseId};
+use lifecycle::{Acquired, Cleaned, Granted, LeaseAsk};
 use serde_json::json;
-use store::Binding;
+use store::{Binding, NextDue};
 use tests::process::Fate;
 use tests::{App, Lessor, on_a_large_stack};
 
@@ -293,6 +293,67 @@ fn key() -> Binding {
         key: format!("{:032x}", fastrand::u128(..)),
         body_sha256: "body".to_owned(),
     }
+}
+
+#[test]
+fn what_was_approved_is_forgotten_by_nobody_who_dies_over_it() {
+    on_a_large_stack(async || {
+        let app = App::start(local::Options::embedded()).await;
+        let ground = Ground::start(&app, 1).await;
+        let calls = approved(&ground, Fate::Lives).await.calls().len();
+        assert!((4..CALLS_MAX).contains(&calls), "{calls}");
+        for number in 0..calls {
+            approved(&ground, Fate::DiesBefore(number)).await;
+        }
+        drop(ground);
+        app.stop().await;
+    });
+}
+
+/// A cluster in which a certificate was approved comes back, in a process that may die, and is cleaned once more; an
+/// operator takes it as it is at last.
+async fn approved(ground: &Ground<'_>, fate: Fate) -> Lessor {
+    println!("{fate:?}");
+    let granted = used(ground, 3_600).await;
+    ground.release(&granted).await;
+    let row = ground
+        .leasing
+        .store()
+        .cluster(&granted.cluster.name)
+        .await
+        .unwrap()
+        .unwrap();
+    let cluster = Cluster {
+        approved: vec!["during".to_owned()],
+        ..row.value.clone()
+    };
+    let due = row.due_at.map(|at| NextDue { at, attempt: 0 });
+    let look = ground.look("approved");
+    let put = ground.leasing.store().put_cluster(Some(&row), &cluster, due, &look);
+    put.await.unwrap();
+    let lessor = Lessor::start(ground.app, fate);
+    reaped(ground, &lessor, async || {
+        ground.cluster(NAME).await.word() == "quarantined"
+    })
+    .await;
+    lessor.has_met_its_fate();
+    for _ in 0..2 {
+        let kept = ground.until(NAME, "quarantined").await;
+        assert_eq!(kept.approved, ["during"]);
+        let cleaned = ground
+            .leasing
+            .clean_again(&kept.name, false, &ground.look("clean"))
+            .await;
+        assert!(matches!(cleaned, Ok(Cleaned::Begun(_))));
+    }
+    let kept = ground.until(NAME, "quarantined").await;
+    ground
+        .leasing
+        .clean_again(&kept.name, true, &ground.look("accept"))
+        .await
+        .unwrap();
+    assert_eq!(ground.until(NAME, "free").await.approved, [] as [&str; 0]);
+    lessor
 }
 
 #[tokio::test]

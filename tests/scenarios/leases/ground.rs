@@ -13,7 +13,7 @@ use lifecycle::{Acquired, Granted, LeaseAsk, Leasing, LeasingRules, Registered, 
 use net::{Net, Peer, Reach};
 use serde_json::{Value, json};
 use tests::process::Fate;
-use tests::{App, Lessor, lease_rules};
+use tests::{App, Lessor, cluster_pools, lease_rules};
 use vault::Keyring;
 
 pub(crate) const HOUR: LeaseTime = match LeaseTime::new(3_600) {
@@ -90,6 +90,11 @@ impl<'a> Ground<'a> {
         self.lead_to(name, &self.kubeconfig(name)).await;
     }
 
+    /// Ends a cluster for good.
+    pub(crate) async fn destroy(&mut self, name: &str) {
+        self.clusters.remove(name).unwrap().stop().await;
+    }
+
     /// Seals another kubeconfig for a cluster, behind its registration's back.
     pub(crate) async fn lead_to(&self, name: &str, kubeconfig: &str) {
         let cluster = self.cluster(name).await;
@@ -111,17 +116,18 @@ impl<'a> Ground<'a> {
         self.register_by(&self.leasing, name, kubeconfig, by).await
     }
 
+    /// Registers a cluster in another pool.
+    pub(crate) async fn register_in(&self, pool: ClusterPoolName, name: &str) -> Registered {
+        let asked = Registration {
+            pool,
+            ..registration(name, &self.kubeconfig(name))
+        };
+        self.leasing.register(&asked, &self.look("register-in")).await.unwrap()
+    }
+
     /// Registers a cluster in an installation that is set otherwise.
     pub(crate) async fn register_by(&self, leasing: &Leasing, name: &str, kubeconfig: &str, by: &str) -> Registered {
-        let asked = Registration {
-            name: ClusterName::parse(name).unwrap(),
-            pool: pool(),
-            cloud_provider: ProviderName::parse("static").unwrap(),
-            labels: BTreeMap::new(),
-            kubeconfig: kubeconfig.to_owned(),
-            nonce: fastrand::u128(..).to_be_bytes()[..12].try_into().unwrap(),
-            anew: false,
-        };
+        let asked = registration(name, kubeconfig);
         let look = self.look(&format!("register-{name}-{by}"));
         leasing.register(&asked, &look).await.unwrap()
     }
@@ -385,7 +391,19 @@ pub(crate) fn leasing(app: &App, net: Net, keys: &[&str], reach: Reach) -> Leasi
 /// The steps in an installation of these rules.
 pub(crate) fn leasing_by(app: &App, net: Net, keys: &[&str], rules: LeasingRules) -> Leasing {
     let store = app.adapter().lifecycle().unwrap().store().clone();
-    Leasing::new(store, net, Keyring::from_base64(keys).unwrap(), rules)
+    Leasing::new(cluster_pools(store), net, Keyring::from_base64(keys).unwrap(), rules)
+}
+
+fn registration(name: &str, kubeconfig: &str) -> Registration {
+    Registration {
+        name: ClusterName::parse(name).unwrap(),
+        pool: pool(),
+        cloud_provider: ProviderName::parse("static").unwrap(),
+        labels: BTreeMap::new(),
+        kubeconfig: kubeconfig.to_owned(),
+        nonce: fastrand::u128(..).to_be_bytes()[..12].try_into().unwrap(),
+        anew: false,
+    }
 }
 
 fn pool() -> ClusterPoolName {

@@ -59,6 +59,24 @@ async fn a_key_says_nothing_of_a_cluster_that_was_registered_anew_under_its_name
 }
 
 #[tokio::test]
+async fn a_key_whose_cluster_was_unwell_is_good_for_another_try_whatever_becomes_of_that_one() {
+    App::run(async |app| {
+        let ground = Ground::start(app, 1).await;
+        ground.cordon_ready("leased-1", false);
+        let mut ask = ground.ask("ci", HOUR);
+        ask.binding = key();
+        for _ in 0..2 {
+            assert!(matches!(ground.acquire(&ask).await, Acquired::None { .. }));
+        }
+        ground.cordon_ready("leased-1", true);
+        ground.until("leased-1", "free").await;
+        let granted = ground.granted(&ask).await;
+        assert_eq!(ground.granted(&ask).await.lease.id, granted.lease.id);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn many_who_ask_with_one_key_at_once_get_one_lease() {
     App::run(async |app| {
         let ground = Ground::start(app, 3).await;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use domain::{ClusterStep, next_for_cluster};
+use domain::{ClusterPool, ClusterPoolName, ClusterStep, next_for_cluster};
 use http::{Method, Request};
-use lifecycle::{Acquired, Granted};
+use lifecycle::{Acquired, Granted, LeaseAsk, Registered};
 use net::{Fault, Faults, Peer};
 use serde_json::json;
 use tests::{App, Lessor};
@@ -247,4 +247,93 @@ async fn a_releaser_who_revokes_too_late_takes_away_nobody_elses_account() {
 
 fn is_delete_of_a_binding(peer: Peer, request: &Request<Bytes>) -> bool {
     peer == Peer::Leased && request.method() == Method::DELETE && request.uri().path().contains("clusterrolebindings")
+}
+
+/// A cluster is put into another pool while somebody who found it in this one is held at a call for it.
+async fn a_taker(gate: (Arc<Gate>, Faults)) {
+    App::run(async |app| {
+        let ground = Ground::start(app, 1).await;
+        let (gate, faults) = gate;
+        let slow = Lessor::held_by(app, faults);
+        let (ask, look) = (ground.ask("slow", HOUR), slow.look(app, "slow"));
+        let moved = async {
+            ground
+                .leasing
+                .pools()
+                .write(&ClusterPool::new(others()), &ground.look("pool"))
+                .await
+                .unwrap();
+            let registered = ground.register_in(others(), NAME).await;
+            assert!(matches!(registered, Registered::Known(_)));
+        };
+        let (taken, ()) = gate
+            .amid(slow.in_a_look(slow.leasing.acquire(&ask, &look)), moved)
+            .await;
+        let taken = taken.unwrap();
+        assert!(
+            matches!(taken, Acquired::None { .. } | Acquired::Raced),
+            "{}",
+            word(&taken)
+        );
+        assert_eq!(ground.cluster(NAME).await.word(), "free");
+        let ask = LeaseAsk {
+            pool: ClusterPool::new(others()),
+            ..ground.ask("others", HOUR)
+        };
+        ground.works(&ground.granted(&ask).await).await;
+    })
+    .await;
+}
+
+fn others() -> ClusterPoolName {
+    ClusterPoolName::parse("others").unwrap()
+}
+
+#[tokio::test]
+async fn a_cluster_that_changes_its_pool_before_it_is_read_is_not_taken() {
+    a_taker(Gate::where_(|peer, request| {
+        let body = String::from_utf8_lossy(request.body());
+        peer == Peer::Store && body.contains("ConsistentRead") && body.contains(r#""CLUSTER#leased-1""#)
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_changes_its_pool_before_it_is_written_is_not_taken() {
+    a_taker(Gate::where_(|peer, request| {
+        peer == Peer::Store && String::from_utf8_lossy(request.body()).contains(r#""granting""#)
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_takes_a_cluster_in_too_late_changes_nothing_of_what_counts() {
+    App::run(async |app| {
+        let ground = Ground::start(app, 1).await;
+        let name = ground.cluster(NAME).await.name;
+        let (gate, faults) = Gate::where_(|peer, request| {
+            peer == Peer::Store && String::from_utf8_lossy(request.body()).contains("BASE#")
+        });
+        let slow = Lessor::held_by(app, faults);
+        let look = slow.look(app, "slow");
+        let meanwhile = async {
+            let administrator = ground.client(&ground.kubeconfig(NAME));
+            let late = json!({"metadata": {"name": "late"}});
+            administrator.post("/api/v1/namespaces/default/configmaps", &late).await;
+            ground.advance(60).await;
+            ground.until(NAME, "free").await
+        };
+        let taken_in = slow.in_a_look(slow.leasing.clean_again(&name, true, &look));
+        let (_, counts) = gate.amid(taken_in, meanwhile).await;
+        assert_eq!(ground.cluster(NAME).await.intake, counts.intake);
+        let before = ground.everything(NAME).await;
+        assert!(before.iter().any(|one| one.contains("late")), "{before:?}");
+        let granted = ground.granted(&ground.ask("next", HOUR)).await;
+        things(&ground, &granted).await;
+        ground.advance(60).await;
+        ground.release(&granted).await;
+        ground.until(NAME, "free").await;
+        assert_eq!(ground.everything(NAME).await, before);
+    })
+    .await;
 }

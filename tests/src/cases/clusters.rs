@@ -313,8 +313,10 @@ fn pools() -> Vec<Case> {
     vec![
         Case::success(&CLUSTER_POOL_LIST, 200, |app, door| {
             async {
-                app.put(POOL).key(app.admin()).json(&json!({})).await.expect(200);
-                door.get("/cluster-pools").key(ADMIN).await
+                for pool in [POOL, "/cluster-pools/another"] {
+                    app.put(pool).key(app.admin()).json(&json!({})).await.expect(200);
+                }
+                door.get("/cluster-pools?limit=1").key(ADMIN).await
             }
             .boxed()
         }),

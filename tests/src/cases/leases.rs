@@ -47,9 +47,10 @@ pub fn key(app: &App) -> &str {
 
 /// Sees to it that every cluster is free, and nobody waits.
 pub async fn all_free(app: &App) {
+    let mut last = json!([]);
     for _ in 0..RUNS_MAX {
-        let clusters = app.get("/clusters").key(app.admin()).await.expect(200);
-        let clusters = clusters.as_array().unwrap().clone();
+        last = app.get("/clusters").key(app.admin()).await.expect(200);
+        let clusters = last.as_array().unwrap().clone();
         let waiting = app.get("/leases").key(key(app)).await.expect(200);
         let is_free = |cluster: &Value| cluster["state"] == "free";
         if clusters.len() == CLUSTERS && clusters.iter().all(is_free) && waiting == json!([]) {
@@ -70,7 +71,7 @@ pub async fn all_free(app: &App) {
         app.reap().await;
         app.advance(PACE).await;
     }
-    panic!("the clusters do not become free");
+    panic!("the clusters do not become free: {last}");
 }
 
 /// For a while.

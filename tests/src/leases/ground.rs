@@ -91,7 +91,7 @@ impl Ground {
             now: self.now(),
             by: by.to_owned(),
         };
-        leasing.put_pool(&once, &look("pool")).await.unwrap();
+        leasing.pools().write(&once, &look("pool")).await.unwrap();
         for (number, known) in self.known.iter_mut().enumerate() {
             let asked = Registration {
                 name: known.offer.name.clone(),

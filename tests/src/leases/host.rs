@@ -17,7 +17,7 @@ use vault::Keyring;
 
 use super::ground::{Ground, USUAL};
 use crate::flood::weather::{Injected, Table, Weather};
-use crate::{App, lease_rules, this_machine};
+use crate::{App, cluster_pools, lease_rules, this_machine};
 
 /// Longer than any play: a call of a process that is dead already.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
@@ -146,7 +146,7 @@ impl Host {
         let store = Edge::open(opening).await.unwrap().lifecycle().unwrap().store().clone();
         Self {
             name: name.to_owned(),
-            leasing: Leasing::new(store, net, keyring(), lease_rules(this_machine())),
+            leasing: Leasing::new(cluster_pools(store), net, keyring(), lease_rules(this_machine())),
             rng: rng.fork(),
             skew,
             ground: Arc::clone(ground),
@@ -184,7 +184,7 @@ impl Host {
 /// The steps over a table, by whoever makes it ready.
 pub(super) fn leasing(store: store::Store) -> Leasing {
     let net = Net::new(Settings::default()).unwrap();
-    Leasing::new(store, net, keyring(), lease_rules(this_machine()))
+    Leasing::new(cluster_pools(store), net, keyring(), lease_rules(this_machine()))
 }
 
 fn keyring() -> Keyring {

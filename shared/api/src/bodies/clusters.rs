@@ -125,22 +125,23 @@ fn reason(cluster: &Cluster) -> Option<String> {
                 left_over,
                 changed,
                 missing,
-                approved,
             } => {
                 let mut said = format!(
                     "It is not what it was at its intake: {left_over} left over, {changed} changed, {missing} missing."
                 );
-                if !approved.is_empty() {
+                if !cluster.approved.is_empty() {
                     said.push_str(" Certificate signing requests were approved during its lease: ");
-                    said.push_str(&approved.join(", "));
+                    said.push_str(&cluster.approved.join(", "));
                     said.push('.');
                 }
                 said
             }
+            Quarantine::NotCleaned { message } => format!("It could not be cleaned: {message}."),
             Quarantine::AnotherCluster { seen }
                 if cluster.identity.as_ref().is_some_and(|identity| identity.uid == *seen) =>
             {
-                "It is one of the installation's own clusters, in which nothing is leased and nothing deleted.".to_owned()
+                "It is one of the installation's own clusters, in which nothing is leased and nothing deleted."
+                    .to_owned()
             }
             Quarantine::AnotherCluster { seen } => {
                 format!("Another cluster answers at its address: the uid of its kube-system is {seen}.")

@@ -51,7 +51,7 @@ pub const CLUSTER_READ: Endpoint = Endpoint {
         table: &[CLUSTER_GET, Needs::KEYS, Needs::KEY_USE],
         indexes: &[],
         cluster: &[],
-        secrets: KEYRING,
+        secrets: &[],
     },
     problems: &[Code::MalformedRequest, Code::DoesNotExist],
 };
@@ -187,7 +187,7 @@ pub const CLUSTER_POOL_READ: Endpoint = Endpoint {
         ],
         indexes: &[],
         cluster: &[],
-        secrets: KEYRING,
+        secrets: &[],
     },
     problems: &[Code::MalformedRequest, Code::DoesNotExist],
 };
@@ -205,7 +205,7 @@ pub const CLUSTER_POOL_PUT: Endpoint = Endpoint {
         table: &[POOL_STEP, Needs::KEYS, Needs::KEY_USE],
         indexes: &[],
         cluster: &[],
-        secrets: KEYRING,
+        secrets: &[],
     },
     problems: &[Code::MalformedRequest, Code::RuleRefused, Code::Conflict],
 };
@@ -230,7 +230,7 @@ pub const CLUSTER_POOL_DELETE: Endpoint = Endpoint {
         ],
         indexes: &[],
         cluster: &[],
-        secrets: KEYRING,
+        secrets: &[],
     },
     problems: &[Code::MalformedRequest, Code::DoesNotExist, Code::InUse, Code::Conflict],
 };

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::application::later;
+use crate::application::{after, later};
 use crate::leasing::{ClusterPool, Epoch, Lease, LeaseTime};
-use crate::limits::{MESSAGE_MAX, RETURN_MAX};
+use crate::limits::{CLEAN_MAX, MESSAGE_MAX, RETURN_MAX};
 use crate::{ClusterName, ClusterPoolName, LabelKey, LabelValue, ProviderName};
 
 /// A cluster that can be leased.
@@ -32,10 +32,15 @@ pub struct Cluster {
     /// What it was found to be; nothing until its intake is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
-    /// Which of its baselines counts.
+    /// The intake whose baseline counts, or zero while none does. Each look that takes a cluster in has a number of its own
+    /// for what it finds.
     pub intake: u32,
     /// Counts who had it.
     pub epoch: Epoch,
+    /// Certificate signing requests that were approved during its last lease: whoever has such a certificate keeps it, and
+    /// nobody else gets the cluster before an operator takes it in anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved: Vec<String>,
     /// It is to go: nobody gets it any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaving: bool,
@@ -114,9 +119,6 @@ pub enum ClusterState {
         /// How often it has been cleaned since its last holder.
         #[serde(default)]
         pass: u32,
-        /// Certificate signing requests that were approved during the lease.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        approved: Vec<String>,
     },
     /// It seems to be clean. Next: it is compared with its baseline once more, by another account.
     Verifying {
@@ -125,9 +127,6 @@ pub enum ClusterState {
         /// How often it has been cleaned since its last holder, but for this time.
         #[serde(default)]
         pass: u32,
-        /// Certificate signing requests that were approved during the lease.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        approved: Vec<String>,
     },
     /// Nobody gets it, until an operator has looked at it or, where it was only unwell, until it is well again.
     Quarantined {
@@ -191,9 +190,11 @@ pub enum Quarantine {
         changed: u32,
         /// Objects of its baseline that are missing.
         missing: u32,
-        /// Certificate signing requests that were approved during the lease: whoever has such a certificate keeps it.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        approved: Vec<String>,
+    },
+    /// After a lease it could not be made what it was.
+    NotCleaned {
+        /// Why.
+        message: String,
     },
     /// It is another cluster than the one that was registered. Nothing is done to it.
     AnotherCluster {
@@ -256,6 +257,16 @@ impl Cluster {
         Some(format!("its registered credential ends at {end}"))
     }
 
+    /// Whether it still cannot be cleaned, or compared, at `now`, long after that began: then it does not pass by itself.
+    pub fn is_given_up(&self, now: Timestamp) -> bool {
+        match &self.state {
+            ClusterState::Cleaning { since, .. } | ClusterState::Verifying { since, .. } => {
+                now >= after(*since, 2 * CLEAN_MAX)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether somebody may take it.
     pub fn is_free(&self) -> bool {
         matches!(self.state, ClusterState::Free) && !self.leaving
@@ -284,10 +295,28 @@ impl Cluster {
         }
     }
 
-    /// The cluster after its intake found this.
-    pub fn taken_in(&self, identity: Identity) -> Self {
+    /// The cluster as it is to be taken in: no earlier intake counts.
+    pub fn to_take_in(&self) -> Self {
+        Self {
+            intake: 0,
+            ..self.in_state(ClusterState::Intake)
+        }
+    }
+
+    /// The cluster as it is to be cleaned, or to be taken in where it never was.
+    pub fn to_clean(&self, now: Timestamp) -> Self {
+        match self.intake {
+            0 => self.to_take_in(),
+            _ => self.in_state(ClusterState::Cleaning { since: now, pass: 0 }),
+        }
+    }
+
+    /// The cluster after the intake of this number found this.
+    pub fn taken_in(&self, identity: Identity, intake: u32) -> Self {
         Self {
             identity: Some(identity),
+            intake,
+            approved: Vec::new(),
             ..self.freed()
         }
     }
@@ -326,14 +355,10 @@ impl Cluster {
 
     /// The cluster as it is after its last holder is gone, by its pool's rule: retired, or to be cleaned.
     pub fn returned(&self, pool: &ClusterPool, now: Timestamp) -> Self {
-        self.in_state(match pool.reuse {
-            super::Reuse::Once => ClusterState::Retired { since: now },
-            super::Reuse::Clean => ClusterState::Cleaning {
-                since: now,
-                pass: 0,
-                approved: Vec::new(),
-            },
-        })
+        match pool.reuse {
+            super::Reuse::Once => self.in_state(ClusterState::Retired { since: now }),
+            super::Reuse::Clean => self.to_clean(now),
+        }
     }
 
     /// The cluster, kept from everybody for this reason.
@@ -365,6 +390,24 @@ pub(super) mod tests {
     use crate::LeaseId;
     use crate::fixture::at;
 
+    #[test]
+    fn what_was_never_taken_in_has_nothing_to_be_compared_with() {
+        let taken_in = free("x");
+        assert_eq!(taken_in.to_clean(at(0)).word(), "cleaning");
+        let to_take_in = taken_in.to_take_in();
+        let quarantined = to_take_in.quarantined(Quarantine::AnotherCluster { seen: "v".into() }, at(0));
+        assert_eq!(quarantined.to_clean(at(1)).word(), "intake");
+        assert_eq!(quarantined.intake, 0);
+    }
+
+    #[test]
+    fn what_cannot_be_cleaned_for_long_is_given_up() {
+        let cleaning = free("x").in_state(ClusterState::Cleaning { since: at(0), pass: 0 });
+        assert!(!cleaning.is_given_up(at(1_199)));
+        assert!(cleaning.is_given_up(at(1_200)));
+        assert!(!free("x").is_given_up(at(9_999)));
+    }
+
     /// A free cluster of the pool `default`, of version 1.35.4, small.
     pub(crate) fn free(name: &str) -> Cluster {
         Cluster {
@@ -381,6 +424,7 @@ pub(super) mod tests {
             }),
             intake: 1,
             epoch: Epoch(1),
+            approved: Vec::new(),
             leaving: false,
             state: ClusterState::Free,
             trouble: None,

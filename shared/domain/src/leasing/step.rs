@@ -23,7 +23,7 @@ pub enum ClusterStep {
     Clean,
     /// It is to be compared with its baseline. *Cluster required.*
     Verify,
-    /// It is to be seen whether it is well again. *Cluster required.*
+    /// It is to be seen whether it is well, or itself, again. *Cluster required.*
     LookAfter,
     /// Nothing before then.
     Wait(Timestamp),
@@ -57,7 +57,7 @@ pub fn next_for_cluster(cluster: &Cluster, now: Timestamp) -> ClusterStep {
         ClusterState::Cleaning { .. } => ClusterStep::Clean,
         ClusterState::Verifying { .. } => ClusterStep::Verify,
         ClusterState::Quarantined {
-            why: Quarantine::Unhealthy { .. },
+            why: Quarantine::Unhealthy { .. } | Quarantine::AnotherCluster { .. },
             since,
         } => by(after(*since, HEALTH_AGAIN), ClusterStep::LookAfter),
         ClusterState::Free | ClusterState::Quarantined { .. } | ClusterState::Retired { .. } => ClusterStep::Nothing,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_unwell_is_looked_after() {
+    fn what_may_pass_by_itself_is_looked_after() {
         let unwell = Quarantine::Unhealthy {
             message: "x".into(),
             passed: 0,
@@ -127,7 +127,12 @@ mod tests {
         let unwell = free("a").quarantined(unwell, at(0));
         assert_eq!(next(&unwell, 60), ClusterStep::LookAfter);
         let other = Quarantine::AnotherCluster { seen: "v".into() };
-        assert_eq!(next(&free("a").quarantined(other, at(0)), 9_999), ClusterStep::Nothing);
+        assert_eq!(next(&free("a").quarantined(other, at(0)), 60), ClusterStep::LookAfter);
+        let not_cleaned = Quarantine::NotCleaned { message: "x".into() };
+        assert_eq!(
+            next(&free("a").quarantined(not_cleaned, at(0)), 9_999),
+            ClusterStep::Nothing
+        );
         assert_eq!(next(&free("a"), 9_999), ClusterStep::Nothing);
     }
 }

@@ -94,6 +94,8 @@ enum Tried {
 
 /// Hexadecimal digits of an ask's id that say where it begins.
 const FROM_DIGITS: usize = 8;
+/// What a key is bound to whose cluster could not be given, so that it is good for another try.
+pub(crate) const NOTHING: &str = "nothing";
 /// Hexadecimal digits of a lease's id.
 const LEASE_ID_DIGITS: usize = 32;
 
@@ -125,8 +127,20 @@ impl Leasing {
             return Ok(acquired);
         }
         let acquired = self.by_place(ask, &mut hold, look).await?;
-        if let (Acquired::Granted(granted), Some(binding), Some(_)) = (&acquired, &ask.binding, &hold.place) {
-            self.store().bind(binding, &bound_as(&granted.cluster), look).await?;
+        let Some(binding) = &ask.binding else {
+            return Ok(acquired);
+        };
+        let before = hold.bound_to.as_deref();
+        match &acquired {
+            Acquired::Granted(granted) if hold.place.is_some() => {
+                let made = bound_as(&granted.cluster);
+                self.store().bind(binding, &made, before, look).await?;
+            }
+            // The cluster that the key was bound to will be somebody's again, and never by this key.
+            Acquired::None { .. } | Acquired::LineFull { .. } | Acquired::Raced if before.is_some() => {
+                self.store().bind(binding, NOTHING, before, look).await?;
+            }
+            _ => {}
         }
         Ok(acquired)
     }

@@ -6,7 +6,7 @@ use store::{Bound, Row, WriteError};
 
 use crate::Error;
 use crate::advance::step_of;
-use crate::leasing::acquire::{Acquired, Hold, LeaseAsk, due_at};
+use crate::leasing::acquire::{Acquired, Hold, LeaseAsk, NOTHING, due_at};
 use crate::leasing::grant::Grant;
 use crate::leasing::{ClusterRow, Leasing};
 
@@ -78,6 +78,10 @@ impl Leasing {
             .is_some_and(|binding| binding.body_sha256 != bound.body_sha256)
         {
             return Ok(Some(Acquired::AnotherBody));
+        }
+        if bound.made == NOTHING {
+            hold.bound_to = Some(bound.made.clone());
+            return Ok(None);
         }
         let named = bound
             .made

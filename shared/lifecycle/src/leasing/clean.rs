@@ -12,6 +12,8 @@ use crate::leasing::{Leasing, Obstacle};
 
 /// The role that whoever cleans is bound to.
 const CLEANER_ROLE: &str = "cluster-admin";
+/// Hexadecimal digits of a number of thirty-two bits.
+const NUMBER_DIGITS: usize = 8;
 /// How long a cleaner's token lasts: Kubernetes' least.
 const CLEANER_TOKEN: Duration = Duration::from_secs(10 * 60);
 
@@ -33,57 +35,44 @@ impl Leasing {
         let inventory = self.whole_inventory(&client).await?;
         let mut baseline: Vec<Thing> = inventory.seen.into_iter().map(|seen| seen.thing).collect();
         baseline.sort_unstable();
+        // By a number of its own: whoever was held up writes over nobody's.
+        let intake = number_of(look);
         self.store()
-            .put_baseline(&cluster.name, cluster.intake, &baseline, look)
+            .put_baseline(&cluster.name, intake, &baseline, look)
             .await?;
-        // The one before is nobody's any more: the row says which intake counts.
-        if let Err(error) = self
-            .store()
-            .forget_baseline(&cluster.name, cluster.intake.saturating_sub(1))
-            .await
-        {
-            net::note("forgetting a baseline", &error);
-        }
         let identity = Identity {
             version: seen.version,
             uid: seen.uid,
         };
-        Ok((cluster.taken_in(identity), Then::GoOn))
+        Ok((cluster.taken_in(identity, intake), Then::GoOn))
     }
 
     /// Deletes what was not there at the intake, as far as this look comes.
     pub(crate) async fn clean(&self, cluster: &Cluster, look: &Look) -> Result<(Cluster, Then), Obstacle> {
-        let ClusterState::Cleaning {
-            since,
-            pass,
-            approved: recorded,
-        } = &cluster.state
-        else {
+        let ClusterState::Cleaning { since, pass } = &cluster.state else {
             return Ok((cluster.clone(), Then::GoOn));
         };
         self.knows_its_own()?;
         let (client, access) = self.reach_same(cluster, look.now).await?;
         let inventory = client.inventory(&self.rules().exempt, Some(cluster.epoch)).await?;
         let baseline = self.baseline(cluster).await?;
-        let mut approved = recorded.clone();
+        let mut approved = cluster.approved.clone();
         let is_new = |thing: &&Thing| !baseline.iter().any(|known| known.uid == thing.uid);
         approved.extend(inventory.approved.iter().filter(is_new).map(|thing| thing.name.clone()));
         approved.sort_unstable();
         approved.dedup();
-        if approved != *recorded {
+        if approved != cluster.approved {
             // Recorded before anything is deleted: these requests go too, and nothing else says that they were approved.
-            let known = ClusterState::Cleaning {
-                since: *since,
-                pass: *pass,
+            let known = Cluster {
                 approved,
+                ..cluster.clone()
             };
-            return Ok((cluster.in_state(known), Then::GoOn));
+            return Ok((known, Then::GoOn));
         }
         let difference = compare(&baseline, everything(inventory));
         let verifying = || ClusterState::Verifying {
             since: look.now,
             pass: *pass,
-            approved: approved.clone(),
         };
         let at_it = elapsed(*since, look.now);
         let next = deletions(&difference.left_over, *since, at_it);
@@ -101,19 +90,14 @@ impl Leasing {
                 delete.await
             }
         };
-        let cleaning = cluster.in_state(ClusterState::Cleaning {
-            since: *since,
-            pass: *pass,
-            approved,
-        });
         let left = difference.left_over.len();
         let left = format!("{left} objects that its last holder left are still there");
         match deleted {
-            Ok(()) => Ok((cleaning.troubled(&left), Then::Soon)),
-            Err(Obstacle::Failed(why)) => {
+            Ok(()) => Ok((cluster.troubled(&left), Then::Soon)),
+            Err(Obstacle::Failed(why) | Obstacle::Unreachable(why)) => {
                 // Whoever still had rights may have made rules since the holder was dismissed.
                 client.disarm(&self.rules().exempt, &baseline, *since).await?;
-                Ok((cleaning.troubled(&format!("{left}: {why}")), Then::Soon))
+                Ok((cluster.troubled(&format!("{left}: {why}")), Then::Soon))
             }
             Err(obstacle) => Err(obstacle),
         }
@@ -133,7 +117,7 @@ impl Leasing {
 
     /// Compares a cluster with its baseline, once nobody of ours is in it any more.
     pub(crate) async fn verify(&self, cluster: &Cluster, look: &Look) -> Result<(Cluster, Then), Obstacle> {
-        let ClusterState::Verifying { pass, approved, .. } = &cluster.state else {
+        let ClusterState::Verifying { pass, .. } = &cluster.state else {
             return Ok((cluster.clone(), Then::GoOn));
         };
         let (client, _) = self.reach_same(cluster, look.now).await?;
@@ -149,7 +133,7 @@ impl Leasing {
         let baseline = self.baseline(cluster).await?;
         let difference = compare(&baseline, everything(inventory));
         let tolerates = self.pool_of(cluster).await?.tolerate_changes;
-        if !difference.matters(tolerates) && approved.is_empty() {
+        if !difference.matters(tolerates) && cluster.approved.is_empty() {
             return Ok((cluster.freed(), Then::GoOn));
         }
         // What is going already goes no sooner for being asked again.
@@ -158,7 +142,6 @@ impl Leasing {
             let again = ClusterState::Cleaning {
                 since: look.now,
                 pass: pass + 1,
-                approved: approved.clone(),
             };
             return Ok((cluster.in_state(again), Then::GoOn));
         }
@@ -171,9 +154,17 @@ impl Leasing {
             left_over: count(difference.left_over.len()),
             changed: count(difference.changed.len()),
             missing: count(difference.missing.len()),
-            approved: approved.clone(),
         };
         Ok((cluster.quarantined(why, look.now), Then::GoOn))
+    }
+
+    /// Forgets the baseline that no longer counts. One that cannot be forgotten now is never read.
+    pub(crate) async fn forget_baseline(&self, before: &Cluster, now: &Cluster) {
+        if before.intake != now.intake
+            && let Err(error) = self.store().forget_baseline(&before.name, before.intake).await
+        {
+            net::note("forgetting a baseline", &error);
+        }
     }
 
     /// Everything that is in a cluster: what of it cannot be listed cannot be compared.
@@ -192,6 +183,14 @@ impl Leasing {
     pub(crate) async fn baseline(&self, cluster: &Cluster) -> Result<Vec<Thing>, Obstacle> {
         Ok(self.store().baseline(&cluster.name, cluster.intake).await?)
     }
+}
+
+/// A number that hardly another look has, above zero.
+fn number_of(look: &Look) -> u32 {
+    let digits = vault::sha256_hex(look.by.as_bytes());
+    u32::from_str_radix(&digits[..NUMBER_DIGITS], 16)
+        .unwrap_or_default()
+        .max(1)
 }
 
 /// What is in a cluster, with what follows something that is gone: until it is gone too, nobody else gets the cluster.

@@ -66,7 +66,7 @@ impl Leasing {
                 let why = Quarantine::AnotherCluster { seen };
                 return self.unfit(&row, &lease, why, look).await;
             }
-            Err(Obstacle::Failed(message)) => {
+            Err(Obstacle::Failed(message) | Obstacle::Unreachable(message)) => {
                 let why = Quarantine::Unhealthy { message, passed: 0 };
                 return self.unfit(&row, &lease, why, look).await;
             }
@@ -252,7 +252,7 @@ pub(crate) async fn bounded<T>(most: Duration, work: impl Future<Output = Result
     let whole = Scope::current().unwrap_or_else(|| Scope::lasting(LOOK_MAX));
     let is_cut = whole.left() > most;
     match net::within(whole.at_most(most), work).await {
-        Err(Obstacle::OutOfTime) if is_cut => Err(Obstacle::Failed("it answers too slowly".to_owned())),
+        Err(Obstacle::OutOfTime) if is_cut => Err(Obstacle::Unreachable("it answers too slowly".to_owned())),
         done => done,
     }
 }

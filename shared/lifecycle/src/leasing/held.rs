@@ -1,6 +1,6 @@
 //! A lease while it holds: it is verified, renewed and given back, by its token or by an operator.
 
-use domain::{ClusterName, ClusterState, EndingWhy, Epoch, Lease, LeaseTime, Look, Quarantine, Refusal};
+use domain::{ClusterName, ClusterState, EndingWhy, Epoch, Lease, LeaseTime, Look, Refusal};
 use jiff::Timestamp;
 use store::{NextDue, Store, WriteError};
 
@@ -165,32 +165,19 @@ impl Leasing {
             }
             let look_of_try = step_of(look, format!("clean-{number}"));
             let next = if accept {
-                let mut next = row.value.in_state(ClusterState::Intake);
-                next.intake += 1;
-                next
+                row.value.to_take_in()
             } else {
-                // No cleaning takes back a certificate that was signed.
-                let approved = match &row.value.state {
-                    ClusterState::Quarantined {
-                        why: Quarantine::Unclean { approved, .. },
-                        ..
-                    } => approved.clone(),
-                    _ => Vec::new(),
-                };
-                row.value.in_state(ClusterState::Cleaning {
-                    since: look.now,
-                    pass: 0,
-                    approved,
-                })
+                row.value.to_clean(look.now)
             };
             let due = Some(due_at_once(look));
             match self.store().put_cluster(Some(&row), &next, due, &look_of_try).await {
-                Ok(row) => {
+                Ok(next) => {
                     // What was in the way of it before says nothing any more.
-                    if let Err(error) = self.store().forget_left_over(name, row.value.epoch).await {
+                    if let Err(error) = self.store().forget_left_over(name, next.value.epoch).await {
                         net::note("forgetting what was left over", &error);
                     }
-                    return Ok(Cleaned::Begun(self.worked(row, look).await));
+                    self.forget_baseline(&row.value, &next.value).await;
+                    return Ok(Cleaned::Begun(self.worked(next, look).await));
                 }
                 Err(WriteError::Overtaken) => {}
                 Err(WriteError::Store(error)) => return Err(error.into()),

@@ -115,27 +115,26 @@ impl Leasing {
                     registered_at: look.now,
                     credential_ends_at,
                     identity: Some(identity.clone()),
-                    intake: 1,
+                    intake: 0,
                     // Above every epoch of an earlier cluster of this name: what was bound to that is never this one.
                     epoch: Epoch(u64::try_from(look.now.as_millisecond()).unwrap_or_default()),
+                    approved: Vec::new(),
                     leaving: false,
                     state: ClusterState::Intake,
                     trouble: None,
                 },
                 Some(row) => Cluster {
-                    state: if asked.anew {
-                        ClusterState::Intake
-                    } else {
-                        row.value.state.clone()
-                    },
-                    intake: row.value.intake + u32::from(asked.anew),
                     pool: asked.pool.clone(),
                     cloud_provider: asked.cloud_provider.clone(),
                     labels: asked.labels.clone(),
                     server: access.server.clone(),
                     credential_ends_at,
                     leaving: false,
-                    ..row.value.clone()
+                    ..if asked.anew {
+                        row.value.to_take_in()
+                    } else {
+                        row.value.clone()
+                    }
                 },
             };
             // The seal first: a cluster without one is of no use, and a seal without its cluster does no harm.
@@ -165,7 +164,12 @@ impl Leasing {
                 Some(old) => self.store().put_cluster(Some(old), &next, due, &look_of_try).await,
             };
             match put {
-                Ok(row) if begins => return Ok(Registered::Known(Box::new(self.worked(row, look).await))),
+                Ok(row) if begins => {
+                    if let Some(old) = &old {
+                        self.forget_baseline(&old.value, &row.value).await;
+                    }
+                    return Ok(Registered::Known(Box::new(self.worked(row, look).await)));
+                }
                 Ok(row) => return Ok(Registered::Known(Box::new(row))),
                 Err(WriteError::Overtaken) => {}
                 Err(WriteError::Store(error)) => return Err(error.into()),

@@ -22,6 +22,9 @@ const FORGETTING: Duration = Duration::from_secs(1);
 /// Calls, each as slow as one may be, for which there is time at least when a holder is dismissed.
 const DISMISS_CALLS: f32 = 1.5;
 
+/// Why a cluster is given up that is never cleaned or compared within one look.
+const TOO_MUCH: &str = "what is in it cannot be looked through in the time of one look";
+
 /// When a cluster is looked at again after a step.
 pub(crate) enum Then {
     /// At once.
@@ -78,13 +81,23 @@ impl Leasing {
             }
             let (changed, then) = match self.step(&row.value, next, &look).await {
                 Ok(done) => done,
-                Err(Obstacle::OutOfTime) => (row.value.clone(), Then::Soon),
                 Err(Obstacle::Table(error)) => return Err(error.into()),
                 Err(Obstacle::Another { seen }) => {
                     let why = Quarantine::AnotherCluster { seen };
                     (row.value.quarantined(why, look.now), Then::GoOn)
                 }
+                Err(Obstacle::Unreachable(message)) => (row.value.troubled(&message), Then::Later),
+                Err(Obstacle::Failed(message)) if row.value.is_given_up(look.now) => {
+                    let why = Quarantine::NotCleaned { message };
+                    (row.value.quarantined(why, look.now), Then::GoOn)
+                }
+                Err(Obstacle::OutOfTime) if row.value.is_given_up(look.now) => {
+                    let message = TOO_MUCH.to_owned();
+                    let why = Quarantine::NotCleaned { message };
+                    (row.value.quarantined(why, look.now), Then::GoOn)
+                }
                 Err(Obstacle::Failed(message)) => (row.value.troubled(&message), Then::Later),
+                Err(Obstacle::OutOfTime) => (row.value.clone(), Then::Soon),
             };
             if changed.leaving && !matches!(changed.state, ClusterState::Ending { .. }) {
                 return match self.store().delete_cluster(&row, &look).await {
@@ -175,7 +188,7 @@ impl Leasing {
             let half = Scope::current().map_or(WORK_MAX, |scope| scope.left()) / 2;
             let dismissed = async { Ok(client.dismiss(Hand::Holder, cluster.epoch).await?) };
             match bounded(half.max(self.for_calls(DISMISS_CALLS)), dismissed).await {
-                Err(Obstacle::Failed(refused)) if self.rules().cleans => why = refused,
+                Err(Obstacle::Failed(refused) | Obstacle::Unreachable(refused)) if self.rules().cleans => why = refused,
                 done => return done,
             }
             self.knows_its_own()?;
@@ -187,12 +200,16 @@ impl Leasing {
     }
 
     async fn look_after(&self, cluster: &Cluster, look: &Look) -> Result<(Cluster, Then), Obstacle> {
-        let ClusterState::Quarantined {
-            why: Quarantine::Unhealthy { passed, .. },
-            ..
-        } = &cluster.state
-        else {
-            return Ok((cluster.clone(), Then::GoOn));
+        let passed = match &cluster.state {
+            ClusterState::Quarantined {
+                why: Quarantine::Unhealthy { passed, .. },
+                ..
+            } => passed,
+            ClusterState::Quarantined {
+                why: Quarantine::AnotherCluster { .. },
+                ..
+            } => return self.itself_again(cluster, look).await,
+            _ => return Ok((cluster.clone(), Then::GoOn)),
         };
         let unwell = |message: String| Quarantine::Unhealthy { message, passed: 0 };
         let why = match self.health(cluster, look.now).await {
@@ -201,8 +218,21 @@ impl Leasing {
                 message: "it was well at the last look".to_owned(),
                 passed: passed + 1,
             },
-            Err(Obstacle::Failed(message)) => unwell(message),
+            Err(Obstacle::Failed(message) | Obstacle::Unreachable(message)) => unwell(message),
             Err(obstacle) => return Err(obstacle),
+        };
+        Ok((cluster.quarantined(why, look.now), Then::GoOn))
+    }
+
+    /// Takes back what its last holder had in a cluster for which another one answered. What else happened to it meanwhile
+    /// is an operator's to say.
+    async fn itself_again(&self, cluster: &Cluster, look: &Look) -> Result<(Cluster, Then), Obstacle> {
+        let (client, _) = self.reach_same(cluster, look.now).await?;
+        if !self.holder_dismissed(cluster, &client, look).await? {
+            return Ok((cluster.clone(), Then::Soon));
+        }
+        let why = Quarantine::NotCleaned {
+            message: "for a while another cluster answered at its address".to_owned(),
         };
         Ok((cluster.quarantined(why, look.now), Then::GoOn))
     }
