@@ -170,6 +170,7 @@ async fn record(app: &App, settings: &Settings, findings: &mut Findings) -> Vec<
     for _ in 0..QUIET_ROUNDS {
         wound(app, &ground, QUIET_PACE).await;
         for keeper in &mut keepers {
+            keeper.register_again().await;
             keeper.reap(false).await;
         }
         if is_quiet(&ground, &keepers[0].host.leasing).await {

@@ -93,15 +93,7 @@ impl Ground {
         };
         leasing.pools().write(&once, &look("pool")).await.unwrap();
         for (number, known) in self.known.iter_mut().enumerate() {
-            let asked = Registration {
-                name: known.offer.name.clone(),
-                pool: known.pool.clone(),
-                cloud_provider: known.offer.cloud_provider.clone(),
-                labels: known.offer.labels.clone(),
-                kubeconfig: self.clusters[&known.offer.name].kubeconfig(),
-                nonce: (number as u128).to_be_bytes()[4..].try_into().unwrap(),
-                anew: false,
-            };
+            let asked = registration(known, &self.clusters, number as u128);
             let look = Look {
                 now: self.clock.now(),
                 by: format!("register-{number}"),
@@ -116,6 +108,12 @@ impl Ground {
         let now = begun.begin;
         let clusters = self.known.clone();
         self.ended(begun, now, "all", Deed::Begin { clusters });
+    }
+
+    /// How an operator registers a cluster once more.
+    pub(super) fn registration(&self, cluster: &ClusterName, random: u128) -> Option<Registration> {
+        let known = self.known.iter().find(|known| known.offer.name == *cluster)?;
+        Some(registration(known, &self.clusters, random))
     }
 
     /// True domain time.
@@ -263,6 +261,18 @@ impl Ground {
             let path = format!("/api/v1/nodes/{node}/status");
             self.ask(cluster, Method::PATCH, &path, ADMINISTRATOR, &status);
         }
+    }
+}
+
+fn registration(known: &Known, clusters: &BTreeMap<ClusterName, Kubernetes>, random: u128) -> Registration {
+    Registration {
+        name: known.offer.name.clone(),
+        pool: known.pool.clone(),
+        cloud_provider: known.offer.cloud_provider.clone(),
+        labels: known.offer.labels.clone(),
+        kubeconfig: clusters[&known.offer.name].kubeconfig(),
+        nonce: random.to_be_bytes()[4..].try_into().unwrap(),
+        anew: false,
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use domain::{ClusterName, ClusterState, Lane, Quarantine, Subject};
 
+use lifecycle::Registered;
+
 use super::ground::{Ground, seen};
 use super::history::Deed;
 use super::host::Host;
@@ -20,6 +22,7 @@ pub(super) struct Keeper {
     pub(super) made: BTreeMap<&'static str, u64>,
     ground: Arc<Ground>,
     unwell: Vec<ClusterName>,
+    removed: Vec<ClusterName>,
 }
 
 impl Keeper {
@@ -29,6 +32,7 @@ impl Keeper {
             made: BTreeMap::new(),
             ground: Arc::clone(ground),
             unwell: Vec::new(),
+            removed: Vec::new(),
         }
     }
 
@@ -68,13 +72,16 @@ impl Keeper {
         self.ground.ended(begun, look.now, &self.host.name, deed);
     }
 
-    /// What an operator does now and then: ends a lease, makes a cluster unwell or well, mends what was left dirty.
+    /// What an operator does now and then: ends a lease, removes a cluster and registers it again, makes one unwell or
+    /// well, mends what was left dirty.
     pub(super) async fn operate(&mut self) {
+        self.register_again().await;
         let names: Vec<ClusterName> = self.ground.known.iter().map(|known| known.offer.name.clone()).collect();
         let some = self.host.rng.usize(0..names.len());
         let Some(some) = names.get(some) else { return };
         match self.host.rng.u8(0..10) {
-            0..2 => self.end(some).await,
+            0 => self.end(some).await,
+            1 => self.remove(some).await,
             2 => {
                 self.ground.be_well(some, false);
                 self.unwell.push(some.clone());
@@ -105,6 +112,39 @@ impl Keeper {
             heard: ended.and_then(Result::ok),
         };
         self.ground.ended(begun, look.now, &self.host.name, deed);
+    }
+
+    /// Removes a cluster, whoever has it.
+    async fn remove(&mut self, cluster: &ClusterName) {
+        *self.made.entry("remove").or_default() += 1;
+        let (begun, look) = (self.ground.begin(), self.host.look());
+        let dies = (self.host.rng.u8(0..10) == 0).then(|| self.host.rng.usize(0..14));
+        drop(
+            self.host
+                .live(dies, self.host.leasing.remove(cluster, true, &look))
+                .await,
+        );
+        self.removed.push(cluster.clone());
+        let deed = Deed::EndByOperator {
+            cluster: cluster.clone(),
+            heard: None,
+        };
+        self.ground.ended(begun, look.now, &self.host.name, deed);
+    }
+
+    /// Registers what was removed, whether it is gone yet or not.
+    pub(super) async fn register_again(&mut self) {
+        for cluster in std::mem::take(&mut self.removed) {
+            let Some(asked) = self.ground.registration(&cluster, self.host.rng.u128(..)) else {
+                continue;
+            };
+            *self.made.entry("register").or_default() += 1;
+            let look = self.host.look();
+            let registered = self.host.live(None, self.host.leasing.register(&asked, &look)).await;
+            if !matches!(registered, Some(Ok(Registered::Known(_)))) {
+                self.removed.push(cluster);
+            }
+        }
     }
 
     /// Has one cluster cleaned again that was left dirty, or takes it as it is.
