@@ -55,7 +55,7 @@ impl LeasedCluster {
             .values()
             .map(|resource| self.listed(resource, exempt, own.as_deref()))
             .collect();
-        let listed: Vec<Listed> = stream::iter(lists).buffer_unordered(CONCURRENCY).try_collect().await?;
+        let listed: Vec<Listed> = stream::iter(lists).buffered(CONCURRENCY).try_collect().await?;
         let mut all = Listed::default();
         for one in listed {
             all.inventory.seen.extend(one.inventory.seen);
