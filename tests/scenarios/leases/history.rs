@@ -14,7 +14,7 @@ fn many_who_lease_clusters_at_once_are_told_nothing_that_is_not_so() {
         clusters: 4,
         once: 1,
         clients: 12,
-        save: None,
+        save: Some(folder.join("leases.jsonl")),
         save_wrong: folder.join("leases.jsonl"),
     });
     let findings = findings.unwrap_or_else(|error| panic!("{error}"));
@@ -32,4 +32,6 @@ fn many_who_lease_clusters_at_once_are_told_nothing_that_is_not_so() {
             "no {what}: {judged:?}"
         );
     }
+    let saved = leases::judge_saved(&folder.join("leases.jsonl")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(saved.judged, *judged, "what is saved is not what was judged");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use domain::{ClusterName, ClusterPoolName, Offer, Ticket, Wish};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One call, or one look at all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,6 +62,7 @@ pub enum Deed {
         /// The epoch that was said.
         epoch: u64,
         /// Until when it holds, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "heard")]
         heard: Option<Option<Timestamp>>,
     },
     /// Somebody wanted to see a lease.
@@ -69,6 +70,7 @@ pub enum Deed {
         /// The lease.
         lease: String,
         /// Its end, if any cluster still has it.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "heard")]
         heard: Option<Option<Timestamp>>,
     },
     /// A lease was given back.
@@ -113,6 +115,11 @@ pub enum Deed {
         /// Every cluster.
         clusters: Vec<Seen>,
     },
+}
+
+/// An answer that there is none is told from no answer.
+fn heard<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Timestamp>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// What never changes of a cluster.
