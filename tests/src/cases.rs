@@ -38,13 +38,14 @@ pub const UNKNOWN_ID: &str = "00000000000000000000000000000000";
 pub const REST: Duration = Duration::from_secs(2);
 
 /// Fields whose values differ from one answer to the next.
-const VOLATILE: [&str; 24] = [
+const VOLATILE: [&str; 25] = [
     "at",
     "cluster_name",
     "epoch",
     "expected_at",
     "expires-at",
     "expires_at",
+    "expires_in",
     "kubeconfig",
     "server",
     "since",
