@@ -98,16 +98,20 @@ async fn a_preload_brings_an_image_onto_every_node_and_leaves_nothing() {
         };
         let told = async |path: &str| app.get(path).key(app.apps()).await.expect(200);
         let (path, broken) = (preload("notebook").await, preload("broken").await);
-        let mut seen = Value::Null;
-        for _ in 0..LOOKS_MAX {
-            seen = told(&path).await;
-            if seen["status"] == "completed" {
-                break;
+        let told_once = async |path: &str, is_there: fn(&Value) -> bool| {
+            let mut seen = Value::Null;
+            for _ in 0..LOOKS_MAX {
+                seen = told(path).await;
+                if is_there(&seen) {
+                    break;
+                }
+                sleep(PACE).await;
             }
-            sleep(PACE).await;
-        }
+            seen
+        };
+        let seen = told_once(&path, |seen| seen["status"] == "completed").await;
         assert_eq!((&seen["status"], &seen["error"]), (&json!("completed"), &Value::Null));
-        let seen = told(&broken).await;
+        let seen = told_once(&broken, |seen| seen["error"].is_string()).await;
         let error = seen["error"].as_str().unwrap_or_default();
         assert!(error.contains("Node 'node-2'") && !error.contains("node-1"), "{seen}");
         app.stop().await;

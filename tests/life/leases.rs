@@ -126,7 +126,7 @@ async fn leave_everything(ground: &Ground, holder: &Path) -> String {
         .kubectl(&["delete", "configmap", "beside", "--namespace=kube-system"]);
     let refused = refused.err().map(|error| error.to_string()).unwrap_or_default();
     assert!(
-        refused.contains("nothing is deleted here") || refused.contains("ask.nobody.example.org"),
+        refused.contains("nothing is deleted here") || refused.contains("nobody.example.org"),
         "{refused}"
     );
     account
