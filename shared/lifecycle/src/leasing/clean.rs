@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluster_client::{ClusterAccess, Hand, Inventory, LeasedCluster};
+use cluster_client::{ClusterAccess, Error as ClusterError, Hand, Inventory, LeasedCluster};
 use domain::limits::{CLEAN_MAX, CLEAN_PASSES};
 use domain::{Cluster, ClusterState, Difference, Fingerprint, Identity, Look, Quarantine, Thing, compare, deletions};
 use jiff::Timestamp;
@@ -96,10 +96,28 @@ impl Leasing {
             Ok(()) => Ok((cluster.troubled(&left), Then::Soon)),
             Err(Obstacle::Failed(why) | Obstacle::Unreachable(why)) => {
                 // Whoever still had rights may have made rules since the holder was dismissed.
-                client.disarm(&self.rules().exempt, &baseline, *since).await?;
+                self.disarm(&client, &baseline, *since).await?;
                 Ok((cluster.troubled(&format!("{left}: {why}")), Then::Soon))
             }
             Err(obstacle) => Err(obstacle),
+        }
+    }
+
+    /// Deletes what a holder made that may refuse deletions. What is refused goes with the next try: a policy counts for a
+    /// moment after it is gone.
+    pub(crate) async fn disarm(
+        &self,
+        client: &LeasedCluster,
+        baseline: &[Thing],
+        before: Timestamp,
+    ) -> Result<(), Obstacle> {
+        match client.disarm(&self.rules().exempt, baseline, before).await {
+            Ok(_) => Ok(()),
+            Err(ClusterError::OutOfTime) => Err(Obstacle::OutOfTime),
+            Err(error) => {
+                net::note("deleting what refuses deletions", &error);
+                Ok(())
+            }
         }
     }
 

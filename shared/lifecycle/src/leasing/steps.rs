@@ -193,7 +193,7 @@ impl Leasing {
             }
             self.knows_its_own()?;
             let baseline = self.baseline(cluster).await?;
-            client.disarm(&self.rules().exempt, &baseline, look.now).await?;
+            self.disarm(client, &baseline, look.now).await?;
             tokio::time::sleep(FORGETTING).await;
         }
         Err(Obstacle::Failed(why))
