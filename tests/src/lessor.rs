@@ -1,11 +1,12 @@
 //! Somebody who leases clusters out: the steps about leases by calls of its own, over the table of an installation.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{ClusterPoolName, Exempt, InstallationId, Look, limits};
+use domain::{ClusterName, ClusterPoolName, Exempt, InstallationId, Look, ProviderName, limits};
 use jiff::SignedDuration;
-use lifecycle::{ClusterPools, Leasing, LeasingRules};
+use lifecycle::{ClusterPools, Leasing, LeasingRules, Registration};
 use net::{Faults, Net, Peer, Reach, Scope, Settings};
 use store::Store;
 use vault::Keyring;
@@ -107,7 +108,25 @@ impl Lessor {
 
 /// The pools of an installation.
 pub fn cluster_pools(store: Store) -> ClusterPools {
-    ClusterPools::new(store, ClusterPoolName::parse("default").unwrap())
+    ClusterPools::new(store, default_pool())
+}
+
+/// The pool that clusters are in.
+pub fn default_pool() -> ClusterPoolName {
+    ClusterPoolName::parse("default").unwrap()
+}
+
+/// How an operator registers a cluster in it.
+pub fn registration(name: &str, kubeconfig: &str) -> Registration {
+    Registration {
+        name: ClusterName::parse(name).unwrap(),
+        pool: default_pool(),
+        cloud_provider: ProviderName::parse("static").unwrap(),
+        labels: BTreeMap::new(),
+        kubeconfig: kubeconfig.to_owned(),
+        nonce: fastrand::u128(..).to_be_bytes()[..12].try_into().unwrap(),
+        anew: false,
+    }
 }
 
 /// What an installation says of leases in which nothing is out of the ordinary, and whose clusters are within `reach`.

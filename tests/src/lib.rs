@@ -26,7 +26,7 @@ pub mod scenario;
 pub use app::App;
 pub use http::{Answer, Ask, Http};
 pub use installation::{Installation, Launched};
-pub use lessor::{Lessor, cluster_pools, lease_rules, this_machine};
+pub use lessor::{Lessor, cluster_pools, default_pool, lease_rules, registration, this_machine};
 pub use outages::Outages;
 pub use registry::{Page, Registry};
 

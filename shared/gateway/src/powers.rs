@@ -53,8 +53,7 @@ impl Powers for Table {
     }
 
     fn warm(&self) -> BoxFuture<'static, ()> {
-        let store = self.store.clone();
-        async move { drop(store.warm().await) }.boxed()
+        warmed(&self.store)
     }
 }
 
@@ -76,8 +75,7 @@ impl Powers for TableAndTemplates {
     }
 
     fn warm(&self) -> BoxFuture<'static, ()> {
-        let store = self.store.clone();
-        async move { drop(store.warm().await) }.boxed()
+        warmed(&self.store)
     }
 }
 
@@ -131,8 +129,7 @@ impl Powers for TableAndLeases {
     }
 
     fn warm(&self) -> BoxFuture<'static, ()> {
-        let store = self.leasing.store().clone();
-        async move { drop(store.warm().await) }.boxed()
+        warmed(self.leasing.store())
     }
 }
 
@@ -151,8 +148,7 @@ impl Powers for TableAndClusterPools {
     }
 
     fn warm(&self) -> BoxFuture<'static, ()> {
-        let store = self.pools.store().clone();
-        async move { drop(store.warm().await) }.boxed()
+        warmed(self.pools.store())
     }
 }
 
@@ -176,4 +172,10 @@ impl Powers for Everything {
     fn warm(&self) -> BoxFuture<'static, ()> {
         self.homes.warm()
     }
+}
+
+/// Opens the table's connection.
+fn warmed(store: &Store) -> BoxFuture<'static, ()> {
+    let store = store.clone();
+    async move { drop(store.warm().await) }.boxed()
 }

@@ -95,11 +95,7 @@ impl Lifecycle {
         next: &Application,
         look: &Look,
     ) -> Result<Progress, Error> {
-        let due = NextDue {
-            at: due_after_take(look.now, 0),
-            attempt: 0,
-        };
-        self.recorded(row, next, due, look)
+        self.recorded(row, next, due_at_once(look), look)
             .await
             .map(|(row, ours)| if ours { Progress::On(row) } else { Progress::Rest(row) })
     }
@@ -153,6 +149,14 @@ impl Lifecycle {
             Err(WriteError::Overtaken) => Ok((self.reread(&row.value.id, look).await?, false)),
             Err(WriteError::Store(error)) => Err(error.into()),
         }
+    }
+}
+
+/// When somebody must come back to what this look goes on with at once.
+pub(crate) fn due_at_once(look: &Look) -> NextDue {
+    NextDue {
+        at: due_after_take(look.now, 0),
+        attempt: 0,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A real cluster to lease, and the steps about it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cluster_client::{ClusterAccess, Inventory, LeasedCluster};
 use domain::{
-    Cluster, ClusterName, ClusterPool, ClusterPoolName, ClusterState, Difference, Exempt, InstallationId, Lane,
-    LeaseId, LeaseTime, Look, ProviderName, Subject, Thing, Wish,
+    Cluster, ClusterName, ClusterPool, ClusterState, Difference, Exempt, InstallationId, Lane, LeaseId, LeaseTime,
+    Look, Subject, Thing, Wish,
 };
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::discovery::{Discovery, verbs};
 use kube::{Api, Client, Config};
-use lifecycle::{Acquired, Granted, LeaseAsk, Leasing, LeasingRules, Registered, Registration};
+use lifecycle::{Acquired, Granted, LeaseAsk, Leasing, LeasingRules, Registered};
 use net::Net;
 use real::{ControlPlane, Kwok};
 use serde_json::json;
 use store::Store;
 use tests::parts::sdk;
-use tests::{cluster_pools, lease_rules, this_machine};
+use tests::{cluster_pools, default_pool, lease_rules, registration, this_machine};
 use tokio::time::{Instant, sleep};
 use vault::Keyring;
 
@@ -72,15 +72,7 @@ impl Ground {
             ahead: Mutex::default(),
         };
         ground.settled().await;
-        let asked = Registration {
-            name: ClusterName::parse("leased").unwrap(),
-            pool: pool(),
-            cloud_provider: ProviderName::parse("static").unwrap(),
-            labels: BTreeMap::new(),
-            kubeconfig: ground.kubeconfig(),
-            nonce: fastrand::u128(..).to_be_bytes()[..12].try_into().unwrap(),
-            anew: false,
-        };
+        let asked = registration("leased", &ground.kubeconfig());
         match ground.leasing.register(&asked, &ground.look()).await.unwrap() {
             Registered::Known(row) => assert_eq!(row.value.word(), "free", "{row:?}"),
             Registered::Refused(why) | Registered::Unreachable(why) => panic!("{why}"),
@@ -179,7 +171,7 @@ impl Ground {
         let wish = Wish::default();
         LeaseAsk {
             caller: "ci".to_owned(),
-            pool: ClusterPool::new(pool()),
+            pool: ClusterPool::new(default_pool()),
             wanted: wish.understood().unwrap(),
             wish,
             time,
@@ -274,10 +266,6 @@ pub(crate) async fn client(kubeconfig: &str) -> Client {
         .unwrap();
     config.default_retry = false;
     Client::try_from(config).unwrap()
-}
-
-fn pool() -> ClusterPoolName {
-    ClusterPoolName::parse("default").unwrap()
 }
 
 fn net() -> Net {

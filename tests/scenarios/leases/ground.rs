@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluster_client::ClusterAccess;
-use domain::{
-    Cluster, ClusterName, ClusterPool, ClusterPoolName, Lane, LeaseId, LeaseTime, Look, ProviderName, Subject, Wish,
-};
+use domain::{Cluster, ClusterName, ClusterPool, ClusterPoolName, Lane, LeaseId, LeaseTime, Look, Subject, Wish};
 use embedded::kubernetes::{Kubernetes, Settings};
 use http::{Method, Request};
 use lifecycle::{Acquired, Granted, LeaseAsk, Leasing, LeasingRules, Registered, Registration};
 use net::{Net, Peer, Reach};
 use serde_json::{Value, json};
 use tests::process::Fate;
-use tests::{App, Lessor, cluster_pools, lease_rules};
+use tests::{App, Lessor, cluster_pools, default_pool, lease_rules, registration};
 use vault::Keyring;
 
 pub(crate) const HOUR: LeaseTime = match LeaseTime::new(3_600) {
@@ -142,7 +140,7 @@ impl<'a> Ground<'a> {
 
     /// Changes the rules of the pool.
     pub(crate) async fn rules(&self, change: impl FnOnce(&mut ClusterPool)) {
-        let mut rules = ClusterPool::new(pool());
+        let mut rules = ClusterPool::new(default_pool());
         change(&mut rules);
         let put = self
             .leasing
@@ -163,7 +161,7 @@ impl<'a> Ground<'a> {
         let wish = Wish::default();
         LeaseAsk {
             caller: caller.to_owned(),
-            pool: ClusterPool::new(pool()),
+            pool: ClusterPool::new(default_pool()),
             wanted: wish.understood().unwrap(),
             wish,
             time,
@@ -179,7 +177,12 @@ impl<'a> Ground<'a> {
         for _ in 0..LOOKS_MAX {
             let ask = self.ask("ci", HOUR);
             let from = &ask.id.as_str()[..8];
-            let offers = self.leasing.store().free_offers(&pool(), from, 1).await.unwrap();
+            let offers = self
+                .leasing
+                .store()
+                .free_offers(&default_pool(), from, 1)
+                .await
+                .unwrap();
             if offers.first().is_some_and(|offer| offer.name.as_str() == name) {
                 return ask;
             }
@@ -392,22 +395,6 @@ pub(crate) fn leasing(app: &App, net: Net, keys: &[&str], reach: Reach) -> Leasi
 pub(crate) fn leasing_by(app: &App, net: Net, keys: &[&str], rules: LeasingRules) -> Leasing {
     let store = app.adapter().lifecycle().unwrap().store().clone();
     Leasing::new(cluster_pools(store), net, Keyring::from_base64(keys).unwrap(), rules)
-}
-
-fn registration(name: &str, kubeconfig: &str) -> Registration {
-    Registration {
-        name: ClusterName::parse(name).unwrap(),
-        pool: pool(),
-        cloud_provider: ProviderName::parse("static").unwrap(),
-        labels: BTreeMap::new(),
-        kubeconfig: kubeconfig.to_owned(),
-        nonce: fastrand::u128(..).to_be_bytes()[..12].try_into().unwrap(),
-        anew: false,
-    }
-}
-
-fn pool() -> ClusterPoolName {
-    ClusterPoolName::parse("default").unwrap()
 }
 
 pub(crate) fn net() -> Net {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::{ClusterName, ClusterState, Lane, Quarantine, Subject};
-
 use lifecycle::Registered;
 
 use super::ground::{Ground, seen};

@@ -2,11 +2,11 @@
 
 use domain::{Access, Scope};
 
-use super::KEYRING;
 use super::leases::{
     CLUSTER_GET, CLUSTER_STEP, CLUSTERS_LIST, LINES_STEP, LISTING, POINTER_PUT, POOL_STEP, POOLS_LIST, POOLS_STEP,
     SEAL_STEP, SEALS,
 };
+use super::{KEYRING, NO_SECRETS};
 use crate::TableAction::{DeleteItem, GetItem, PutItem, Query};
 use crate::{Code, Endpoint, Index, Method, Needs, TableNeed, Trigger};
 
@@ -20,6 +20,7 @@ const LISTED_END: TableNeed = TableNeed {
     prefix: "CPOOL#",
     actions: &[DeleteItem, PutItem],
 };
+
 /// List the clusters.
 pub const CLUSTER_LIST: Endpoint = Endpoint {
     id: "cluster-list",
@@ -51,7 +52,7 @@ pub const CLUSTER_READ: Endpoint = Endpoint {
         table: &[CLUSTER_GET, Needs::KEYS, Needs::KEY_USE],
         indexes: &[],
         cluster: &[],
-        secrets: &[],
+        secrets: NO_SECRETS,
     },
     problems: &[Code::MalformedRequest, Code::DoesNotExist],
 };
@@ -187,7 +188,7 @@ pub const CLUSTER_POOL_READ: Endpoint = Endpoint {
         ],
         indexes: &[],
         cluster: &[],
-        secrets: &[],
+        secrets: NO_SECRETS,
     },
     problems: &[Code::MalformedRequest, Code::DoesNotExist],
 };
@@ -205,7 +206,7 @@ pub const CLUSTER_POOL_PUT: Endpoint = Endpoint {
         table: &[POOL_STEP, Needs::KEYS, Needs::KEY_USE],
         indexes: &[],
         cluster: &[],
-        secrets: &[],
+        secrets: NO_SECRETS,
     },
     problems: &[Code::MalformedRequest, Code::RuleRefused, Code::Conflict],
 };
@@ -230,7 +231,7 @@ pub const CLUSTER_POOL_DELETE: Endpoint = Endpoint {
         ],
         indexes: &[],
         cluster: &[],
-        secrets: &[],
+        secrets: NO_SECRETS,
     },
     problems: &[Code::MalformedRequest, Code::DoesNotExist, Code::InUse, Code::Conflict],
 };

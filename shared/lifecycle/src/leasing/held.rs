@@ -5,9 +5,8 @@ use jiff::Timestamp;
 use store::{NextDue, Store, WriteError};
 
 use crate::Error;
-use crate::advance::step_of;
+use crate::advance::{due_at_once, step_of};
 use crate::leasing::grant::Granted;
-use crate::leasing::steps::due_at_once;
 use crate::leasing::{ClusterRow, Leasing, TRIES};
 
 /// What a token leads to.

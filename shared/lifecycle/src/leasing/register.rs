@@ -9,8 +9,8 @@ use domain::{
 use store::{Claim, Row, WriteError};
 
 use crate::Error;
-use crate::advance::step_of;
-use crate::leasing::steps::{due_as_before, due_at_once};
+use crate::advance::{due_at_once, step_of};
+use crate::leasing::steps::due_as_before;
 use crate::leasing::{ClusterRow, Leasing, TRIES};
 
 /// What an operator says of a cluster.

@@ -13,7 +13,7 @@ use net::Scope;
 use store::{NextDue, WriteError};
 
 use crate::Error;
-use crate::advance::step_of;
+use crate::advance::{due_at_once, step_of};
 use crate::leasing::grant::bounded;
 use crate::leasing::{ClusterRow, Leasing, Obstacle, TRIES};
 
@@ -79,6 +79,10 @@ impl Leasing {
             if next == ClusterStep::PassOn {
                 return self.pass_on(row, &look).await;
             }
+            let not_cleaned = |message: String| {
+                let why = Quarantine::NotCleaned { message };
+                (row.value.quarantined(why, look.now), Then::GoOn)
+            };
             let (changed, then) = match self.step(&row.value, next, &look).await {
                 Ok(done) => done,
                 Err(Obstacle::Table(error)) => return Err(error.into()),
@@ -87,15 +91,8 @@ impl Leasing {
                     (row.value.quarantined(why, look.now), Then::GoOn)
                 }
                 Err(Obstacle::Unreachable(message)) => (row.value.troubled(&message), Then::Later),
-                Err(Obstacle::Failed(message)) if row.value.is_given_up(look.now) => {
-                    let why = Quarantine::NotCleaned { message };
-                    (row.value.quarantined(why, look.now), Then::GoOn)
-                }
-                Err(Obstacle::OutOfTime) if row.value.is_given_up(look.now) => {
-                    let message = TOO_MUCH.to_owned();
-                    let why = Quarantine::NotCleaned { message };
-                    (row.value.quarantined(why, look.now), Then::GoOn)
-                }
+                Err(Obstacle::Failed(message)) if row.value.is_given_up(look.now) => not_cleaned(message),
+                Err(Obstacle::OutOfTime) if row.value.is_given_up(look.now) => not_cleaned(TOO_MUCH.to_owned()),
                 Err(Obstacle::Failed(message)) => (row.value.troubled(&message), Then::Later),
                 Err(Obstacle::OutOfTime) => (row.value.clone(), Then::Soon),
             };
@@ -253,14 +250,6 @@ impl Leasing {
             None => Ok(()),
             Some(why) => Err(Obstacle::Failed(why)),
         }
-    }
-}
-
-/// When somebody must come back to what this look goes on with at once.
-pub(crate) fn due_at_once(look: &Look) -> NextDue {
-    NextDue {
-        at: due_after_take(look.now, 0),
-        attempt: 0,
     }
 }
 
