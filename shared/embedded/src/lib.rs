@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 pub mod dynamo;
+pub mod issuer;
 pub mod kubernetes;
 pub mod proxy;
 mod serve;

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::cause::Cause;
 use super::json::{items, text};
 use super::machine::Machine;
 use super::objects::Key;
@@ -13,6 +14,11 @@ use super::status::{self, Refusal};
 
 impl Machine {
     pub(super) fn logs(&self, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
+        let since = call.query.number("sinceSeconds")?;
+        if since == Some(0) {
+            let cause = Cause::invalid("sinceSeconds", 0, "must be greater than 0");
+            return Err(Refusal::invalid("", "PodLogOptions", &call.name, &[cause]));
+        }
         let key = Key::new(call.id, &call.namespace, &call.name);
         let pod = self
             .objects
@@ -52,13 +58,17 @@ impl Machine {
         };
         let decides = containers.get(run.deciding) == Some(&container);
         let previous = call.query.flag("previous");
-        let lines = written(run, decides, previous).ok_or_else(|| {
+        let mut lines = written(run, decides, previous).ok_or_else(|| {
             let what = format!("container {container:?} in pod {name:?}");
             Refusal::bad_request(match previous {
                 true => format!("previous terminated {what} not found"),
                 false => format!("{what} is waiting to start: {}", waits_for(&run.stage)),
             })
         })?;
+        if let Some(since) = since {
+            let since = SignedDuration::from_secs(i64::try_from(since).unwrap_or(i64::MAX));
+            lines.retain(|(at, _)| self.now.duration_since(*at) <= since);
+        }
         let shown = |(at, line): &(Timestamp, String)| match call.query.flag("timestamps") {
             true => format!("{at:.9} {line}\n"),
             false => format!("{line}\n"),

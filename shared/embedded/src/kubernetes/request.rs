@@ -33,6 +33,7 @@ const LOG: &[&str] = &[
     "container",
     "follow",
     "previous",
+    "sinceSeconds",
     "tailLines",
     "limitBytes",
     "timestamps",

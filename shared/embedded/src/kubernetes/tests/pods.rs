@@ -462,6 +462,11 @@ fn logs_are_read_by_container_and_tail() {
         cluster.get(&format!("{path}?container=c&tailLines=1")),
         (200, json!("listening on 0.0.0.0:8888\n"))
     );
+    let since = |seconds: u32| format!("{path}?container=d&sinceSeconds={seconds}");
+    assert_eq!(cluster.get(&since(5)), (200, json!("starting\n")));
+    cluster.pass(10.0);
+    assert_eq!(cluster.get(&since(5)), (200, json!("")));
+    assert_eq!(cluster.get(&since(0)).0, 422);
     assert_eq!(
         cluster.get(path).1["message"],
         "a container name must be specified for pod p, choose one of: [c d]"
