@@ -273,7 +273,7 @@ fn applications(steps: &[PlannedStep], act: &str) -> Vec<ApplicationId> {
     steps
         .filter_map(|step| match &step.due.subject {
             Subject::Application(id) => Some(id.clone()),
-            Subject::Preload(..) | Subject::Cluster(_) => None,
+            Subject::Preload(..) | Subject::Environment(_) | Subject::Cluster(_) => None,
         })
         .collect()
 }

@@ -97,7 +97,7 @@ async fn bring_on_all(leasing: &Leasing, call: &Call, steps: &[PlannedStep], rep
         .iter()
         .filter_map(|step| match &step.due.subject {
             Subject::Cluster(name) => Some(bring_on(leasing, call, name)),
-            Subject::Application(_) | Subject::Preload(..) => None,
+            Subject::Application(_) | Subject::Preload(..) | Subject::Environment(_) => None,
         })
         .collect();
     let mut clusters = iter(clusters).buffer_unordered(AT_ONCE);

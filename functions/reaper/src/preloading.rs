@@ -18,7 +18,7 @@ pub(crate) async fn run(lane: &Lane<'_>, steps: &[PlannedStep], report: &mut Rep
         .iter()
         .filter_map(|step| match &step.due.subject {
             Subject::Preload(template, cell) => Some(bring_on(lane, template, cell)),
-            Subject::Application(_) | Subject::Cluster(_) => None,
+            Subject::Application(_) | Subject::Environment(_) | Subject::Cluster(_) => None,
         })
         .collect();
     let mut preloads = iter(preloads).buffer_unordered(AT_ONCE);

@@ -6,14 +6,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::application::after;
-use crate::limits::{ATTEMPTS_DOUBLED_MAX, DUE_SHARDS, LEASE_SHARDS, LOOK_AGAIN, TAKE_BUDGET};
-use crate::{ApplicationId, CellName, ClusterName, TemplateName};
+use crate::limits::{ATTEMPTS_DOUBLED_MAX, DUE_SHARDS, ENVIRONMENT_SHARDS, LEASE_SHARDS, LOOK_AGAIN, TAKE_BUDGET};
+use crate::{ApplicationId, CellName, ClusterName, NamespaceName, TemplateName};
 
 /// A queue of due rows that stand or fall together: a dead cluster holds up its own lane only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
     /// Applications of one cell.
     Applications(CellName),
+    /// Environments of one cell.
+    Environments(CellName),
     /// Clusters that can be leased.
     Leases,
 }
@@ -23,6 +25,7 @@ impl Lane {
     pub fn shards(&self) -> u16 {
         match self {
             Lane::Applications(_) => DUE_SHARDS,
+            Lane::Environments(_) => ENVIRONMENT_SHARDS,
             Lane::Leases => LEASE_SHARDS,
         }
     }
@@ -32,6 +35,7 @@ impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lane::Applications(cell) => write!(f, "app@{cell}"),
+            Lane::Environments(cell) => write!(f, "env@{cell}"),
             Lane::Leases => f.write_str("lease"),
         }
     }
@@ -46,6 +50,8 @@ pub enum Subject {
     Application(ApplicationId),
     /// The preload of a template's image in a cell.
     Preload(TemplateName, CellName),
+    /// An environment, by its namespace.
+    Environment(NamespaceName),
     /// A cluster that can be leased.
     Cluster(ClusterName),
 }

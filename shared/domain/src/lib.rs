@@ -13,6 +13,7 @@ mod brake;
 mod capacity;
 mod cell;
 mod due;
+mod environment;
 mod event;
 mod figure;
 #[cfg(test)]
@@ -47,6 +48,11 @@ pub use brake::{Brake, Confirmed, Ruling, Strays, Suspect, Tripped};
 pub use capacity::{CellQuota, Quotas, expected_end, retry_after};
 pub use cell::Cell;
 pub use due::{Counts, Due, Lane, Living, Subject, due_after_failure, due_after_take, due_soon, shard_of};
+pub use environment::{
+    Environment, EnvironmentAsk, EnvironmentChange, EnvironmentEnd, EnvironmentName, EnvironmentPart, EnvironmentState,
+    EnvironmentStep, Generation, HostName, HostNames, Lifetime, NamespaceName, are_strays_credible,
+    next_for_environment,
+};
 pub use event::{Event, Happening};
 pub use figure::{Figure, figures};
 pub use judge::{Activity, Judgement, first_look, judge, reports_use};
@@ -58,8 +64,8 @@ pub use leasing::{
 pub use log_text::newest_lines;
 pub use look::Look;
 pub use names::{
-    ApplicationId, CellName, ClusterName, ClusterPoolName, InstallationId, KeyId, KeyName, LabelKey, LabelValue,
-    LeaseId, OrganisationName, ProviderName, TemplateName,
+    ApplicationId, CellName, ClusterName, ClusterPoolName, DeploymentName, InstallationId, KeyId, KeyName, LabelKey,
+    LabelValue, LeaseId, OrganisationName, ProviderName, TemplateName,
 };
 pub use node::{NodeSeen, TaintSeen, may_use};
 pub use pod::{PodSeen, PodState, Verdict, verdict};

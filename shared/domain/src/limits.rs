@@ -89,6 +89,20 @@ pub const RETRY_AFTER_UNKNOWN: i64 = 60;
 
 /// Partitions of the due index, per lane.
 pub const DUE_SHARDS: u16 = 16;
+/// The most host names of an environment: with the row and the difference to as many others, what one transaction holds.
+pub const HOSTS_MAX: usize = 40;
+/// How far away an environment's end may be.
+pub const ENVIRONMENT_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// The most host names that one deployment is served under.
+pub const DEPLOYMENT_HOSTS_MAX: usize = 100;
+/// How long the row of an environment that has ended tells late calls so: longer than any call lasts.
+pub const ENVIRONMENT_REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
+/// Namespaces of environments without a row that are never too many to be removed.
+pub const ENVIRONMENT_STRAYS_LEAST: usize = 3;
+/// The share of a cell's environments, in percent, that may be without a row and removed for it.
+pub const ENVIRONMENT_STRAYS_SHARE: usize = 10;
+/// Shards of the due index for the environments of a cell.
+pub const ENVIRONMENT_SHARDS: u16 = 4;
 /// Shards of the due index for clusters that can be leased.
 pub const LEASE_SHARDS: u16 = 4;
 /// Due rows a page.
@@ -157,11 +171,43 @@ pub const KEY_USE_EVERY: Duration = Duration::from_secs(10 * 60);
 /// How long a request waits at most for the note of its key's use.
 pub const KEY_USE_WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// How long an issuer's keys are used without asking for newer ones. A key that its issuer took back is refused after it.
+pub const KEY_SET_FRESH: Duration = Duration::from_secs(10 * 60);
+/// How often an issuer is asked for its keys at most, whatever key ids tokens make up.
+pub const KEY_SET_AGAIN: Duration = Duration::from_secs(30);
+/// How long an issuer's keys are used while newer ones cannot be had: a week.
+pub const KEY_SET_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The most bytes of an issuer's keys, and of what it says about itself.
+pub const KEY_SET_BYTES_MAX: usize = 128 * 1024;
+/// The most keys that an issuer has.
+pub const KEY_SET_KEYS_MAX: usize = 64;
+/// The most bytes of an access token.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// The most characters of the name that an authority has for somebody.
+pub const PERSON_NAME_MAX: usize = 255;
+/// How much later than its `nbf` it may be on an issuer's clock than on ours.
+pub const TOKEN_SKEW: Duration = Duration::from_secs(10);
+/// How long an authority may take to answer, retries included.
+pub const AUTHORITY_SPAN: Duration = Duration::from_secs(4);
+/// How long it is relied on what roles somebody has, after they were looked up.
+pub const ROLES_CACHE: Duration = Duration::from_secs(60);
+/// The most bytes of what is said of somebody's roles: 1 MiB.
+pub const ROLES_ANSWER_MAX: usize = 1024 * 1024;
+
+/// How long fetching a pod template may take, with every redirect and retry.
+pub const FETCH_SPAN: Duration = Duration::from_secs(5);
+/// The most bytes of a pod template: 1 MiB.
+pub const FETCH_BYTES_MAX: usize = 1024 * 1024;
+/// The most redirects on the way to a pod template.
+pub const FETCH_REDIRECTS_MAX: usize = 3;
+
 /// The most lines that are told of a container's log.
 pub const LOG_LINES_MAX: u32 = 10_000;
 /// A log's `?tail=` when none is given.
 pub const LOG_LINES_DEFAULT: u32 = 1_000;
-/// The most bytes that are told of a container's log: 1 MiB.
+/// The most pods of a deployment whose logs are told.
+pub const LOG_PODS_MAX: usize = 100;
+/// The most bytes that are told of a container's log, or of those of a deployment: 1 MiB.
 pub const LOG_BYTES_MAX: usize = 1024 * 1024;
 
 /// The longest that a lease, or one renewal of it, may ask for when its pool says nothing: a day.
@@ -245,6 +291,8 @@ pub const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
 pub const MESSAGE_MAX: usize = 512;
 
 const _: () = assert!(WAIT_MAX.as_secs() < LOOK_MAX.as_secs());
+const _: () =
+    assert!(KEY_SET_AGAIN.as_secs() < KEY_SET_FRESH.as_secs() && KEY_SET_FRESH.as_secs() < KEY_SET_KEPT.as_secs());
 const _: () = assert!(LOOK_MAX.as_secs() < TAKE_BUDGET.as_secs());
 const _: () = assert!(2 * 9 + WORK_MAX.as_secs() < TAKE_BUDGET.as_secs());
 const _: () = assert!(

@@ -55,6 +55,8 @@ macro_rules! name {
     };
 }
 
+pub(crate) use name;
+
 name!(
     /// An application's id: 32 lower-case hexadecimal digits, which the older service made with `hat()`. It is the
     /// name of the application's namespace and the end of its location.
@@ -97,6 +99,13 @@ name!(
     OrganisationName,
     is_dns_label,
     "an organisation is a DNS label: at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"
+);
+
+name!(
+    /// The name of a deployment in an environment.
+    DeploymentName,
+    is_dns_label,
+    "a deployment's name is a DNS label: at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"
 );
 
 name!(
@@ -197,7 +206,7 @@ fn is_label_word(text: &str) -> bool {
 }
 
 /// Whether `text` is a DNS label of RFC 1123.
-fn is_dns_label(text: &str) -> bool {
+pub(crate) fn is_dns_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| inner(b) || b == b'-')

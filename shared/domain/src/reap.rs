@@ -57,6 +57,7 @@ pub fn plan(page: Vec<Due>, rules: ReapRules, now: Timestamp) -> Plan {
 fn word(due: &Due) -> &'static str {
     match (&due.subject, due.state.as_str()) {
         (Subject::Preload(..), _) => PlannedStep::PRELOAD,
+        (Subject::Environment(_), _) => PlannedStep::KEEP,
         (Subject::Cluster(_), _) => PlannedStep::RETURN,
         (_, "ending") => PlannedStep::FINISH,
         (_, "running" | "orphaned") => PlannedStep::JUDGE,
@@ -82,6 +83,8 @@ impl PlannedStep {
     pub const JUDGE: &str = "judge";
     /// A preload goes on.
     pub const PRELOAD: &str = "preload";
+    /// An environment's next step is done: its namespace is made to be as was asked, it expires, it is removed.
+    pub const KEEP: &str = "keep";
     /// A cluster's next step is done: it is taken in, its lease ends, it is cleaned.
     pub const RETURN: &str = "return";
 }

@@ -22,6 +22,11 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// What tells it from every other: of whom, where and which key.
+    pub fn digest(&self) -> String {
+        crate::keys::digest(&[&self.caller, &self.route, &self.key])
+    }
+
     pub(crate) fn row(&self) -> Key {
         Key::binding(&self.caller, &self.route, &self.key)
     }

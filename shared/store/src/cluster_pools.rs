@@ -2,10 +2,10 @@
 
 use domain::{ClusterPool, ClusterPoolName, Look};
 
-use crate::items::{Kind, decode};
+use crate::items::Kind;
 use crate::keys::{self, Key};
 use crate::request::{Condition, Outcome};
-use crate::rows::{Next, ValueItem, value_row};
+use crate::rows::{Next, value_row};
 use crate::{Error, Page, Row, Store, WriteError};
 
 impl Store {
@@ -23,23 +23,8 @@ impl Store {
     /// [`Error::Rejected`] when `after` is no position; otherwise as for every read.
     pub async fn cluster_pools(&self, limit: usize, after: Option<&str>) -> Result<Page<Row<ClusterPool>>, Error> {
         let proposed = self.propose_one(keys::CLUSTER_POOLS, limit, after).await?;
-        let named = |key: &String| {
-            let name = keys::split_position(key).and_then(|(_, name)| ClusterPoolName::parse(name).ok());
-            name.map(|name| Key::cluster_pool(&name))
-                .ok_or_else(|| Error::corrupt("list", "a key without a pool's name"))
-        };
-        let wanted = proposed.keys.iter().map(named).collect::<Result<Vec<Key>, Error>>()?;
-        let items = self
-            .batch_get(&wanted)
-            .await?
-            .into_iter()
-            .map(decode::<ValueItem<ClusterPool>>);
-        let mut items = items.collect::<Result<Vec<_>, _>>()?;
-        items.sort_by(|one, other| one.list_key.cmp(&other.list_key));
-        Ok(Page {
-            items: items.into_iter().map(ValueItem::into_row).collect(),
-            next: proposed.next,
-        })
+        let key = |name: &str| ClusterPoolName::parse(name).ok().map(|name| Key::cluster_pool(&name));
+        self.listed(proposed, key).await
     }
 
     /// W1, W2 Writes the rules of a pool over those that were read, or where there are none.

@@ -18,7 +18,7 @@ use crate::{Binding, Bound, Error, NextDue, Page, Row, Store, WriteError};
 /// Pages of a pool's list: at a quarter of a kilobyte an offer, forty thousand clusters.
 const OFFER_PAGES_MAX: usize = 10;
 
-/// The row of an offer. It stands beside the others of its pool and, while the cluster is free, in the `pick` index.
+/// The row of an offer. It stands beside the others of its pool and, while the cluster is free, in the `free` index.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct OfferRow {
     offer: Offer,
@@ -72,23 +72,8 @@ impl Store {
     /// [`Error::Rejected`] when `after` is no position; otherwise as for every read.
     pub async fn clusters(&self, limit: usize, after: Option<&str>) -> Result<Page<Row<Cluster>>, Error> {
         let proposed = self.propose_one(keys::CLUSTERS, limit, after).await?;
-        let named = |key: &String| {
-            let name = keys::split_position(key).and_then(|(_, name)| ClusterName::parse(name).ok());
-            name.map(|name| Key::cluster(&name))
-                .ok_or_else(|| Error::corrupt("list", "a key without a cluster's name"))
-        };
-        let wanted = proposed.keys.iter().map(named).collect::<Result<Vec<Key>, Error>>()?;
-        let items = self
-            .batch_get(&wanted)
-            .await?
-            .into_iter()
-            .map(decode::<ValueItem<Cluster>>);
-        let mut items = items.collect::<Result<Vec<_>, _>>()?;
-        items.sort_by(|one, other| one.list_key.cmp(&other.list_key));
-        Ok(Page {
-            items: items.into_iter().map(ValueItem::into_row).collect(),
-            next: proposed.next,
-        })
+        let key = |name: &str| ClusterName::parse(name).ok().map(|name| Key::cluster(&name));
+        self.listed(proposed, key).await
     }
 
     /// AP10 Free clusters of a pool, as the index proposes them: at most `most`, those that come after `from` (eight
@@ -286,7 +271,7 @@ pub fn bound_as(taken: &Cluster) -> String {
 }
 
 pub(crate) fn cluster_row(cluster: &Cluster, due: Option<NextDue>) -> Next<'_, Cluster> {
-    let part = keys::due_part(&Lane::Leases, keys::shard_of_cluster(&cluster.name));
+    let part = keys::due_part(&Lane::Leases, keys::shard_in(&Lane::Leases, cluster.name.as_str()));
     Next::new(Key::cluster(&cluster.name), Kind::Cluster, cluster)
         .due(part, due)
         .listed(

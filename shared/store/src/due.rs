@@ -48,7 +48,7 @@ impl DueEntry {
         let (_, name) = keys::split_due_key(&self.due_key).filter(|_| may)?;
         match keys::subject(name)? {
             Subject::Application(id) => Some(id),
-            Subject::Preload(..) | Subject::Cluster(_) => None,
+            Subject::Preload(..) | Subject::Environment(_) | Subject::Cluster(_) => None,
         }
     }
 }
@@ -94,7 +94,7 @@ impl Store {
                 spare: entry.spare,
                 troubled: entry.troubled,
             }),
-            Subject::Preload(..) | Subject::Cluster(_) => None,
+            Subject::Preload(..) | Subject::Environment(_) | Subject::Cluster(_) => None,
         }))
     }
 

@@ -29,6 +29,9 @@ pub(crate) enum Kind {
     Idempotency,
     Pool,
     Preload,
+    Environment,
+    EnvironmentListed,
+    Host,
     Brake,
     Sweep,
     Cluster,
@@ -40,6 +43,7 @@ pub(crate) enum Kind {
     Lease,
     Ticket,
     TicketShare,
+    KeySet,
 }
 
 /// What every row carries.

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use domain::{
-    ApplicationId, CellName, ClusterName, ClusterPoolName, Counted, Epoch, KeyId, KeyName, Lane, Subject, TemplateName,
-    Ticket, Workload, limits,
+    ApplicationId, CellName, ClusterName, ClusterPoolName, Counted, Epoch, HostName, KeyId, KeyName, Lane,
+    NamespaceName, OrganisationName, Subject, TemplateName, Ticket, Workload,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -25,6 +25,8 @@ pub(crate) const POOLS: &str = "POOL";
 pub(crate) const CLUSTERS: &str = "CLUSTER";
 /// Partition of the `list` index with all pools of clusters.
 pub(crate) const CLUSTER_POOLS: &str = "CPOOL";
+/// Partition of the `list` index with all environments.
+pub(crate) const ENVIRONMENTS: &str = "ENVALL";
 /// The beginning of the sort keys of a pool's clusters.
 pub(crate) const MEMBER: &str = "M#";
 /// The beginning of the sort keys of those who wait.
@@ -81,6 +83,19 @@ impl Key {
 
     pub(crate) fn sweep(cell: &CellName) -> Key {
         Key::new("CELL", cell.as_str(), "SWEEP")
+    }
+
+    pub(crate) fn environment(namespace: &NamespaceName) -> Key {
+        Key::new("ENV", namespace.as_str(), "ENV")
+    }
+
+    /// What lists an environment among those of all organisations.
+    pub(crate) fn environment_listed(namespace: &NamespaceName) -> Key {
+        Key::new("ENV", namespace.as_str(), "LISTED")
+    }
+
+    pub(crate) fn host(host: &HostName) -> Key {
+        Key::new("HOST", host.as_str(), "HOST")
     }
 
     pub(crate) fn cluster(name: &ClusterName) -> Key {
@@ -144,6 +159,11 @@ impl Key {
         Key::new("IDEM", &format!("{caller}#{}", digest(&[route, key])), "IDEM")
     }
 
+    /// By the issuer's URL as the configuration has it.
+    pub(crate) fn key_set(issuer: &str) -> Key {
+        Key::new("JWKS", issuer, "JWKS")
+    }
+
     /// A row that never exists: reading it costs the least that a read can.
     pub(crate) fn warm() -> Key {
         Key {
@@ -169,11 +189,14 @@ pub(crate) fn whole_millis(at: Timestamp) -> Timestamp {
     instant(millis(at)).unwrap_or(at)
 }
 
-/// What the row of this name, as due keys have it, is about: `APP#<id>`, `CLUSTER#<name>`, or
+/// What the row of this name, as due keys have it, is about: `APP#<id>`, `ENV#<namespace>`, `CLUSTER#<name>`, or
 /// `TPL#<name>|PRELOAD#<cell>`.
 pub(crate) fn subject(row: &str) -> Option<Subject> {
     if let Some(id) = row.strip_prefix("APP#") {
         return ApplicationId::parse(id).ok().map(Subject::Application);
+    }
+    if let Some(name) = row.strip_prefix("ENV#") {
+        return NamespaceName::parse(name).ok().map(Subject::Environment);
     }
     if let Some(name) = row.strip_prefix("CLUSTER#") {
         return ClusterName::parse(name).ok().map(Subject::Cluster);
@@ -192,10 +215,15 @@ pub(crate) fn due_name(key: &Key) -> String {
     }
 }
 
-/// The shard of the due index that a cluster's row is in: the same for its whole life.
-pub(crate) fn shard_of_cluster(name: &ClusterName) -> u16 {
-    let head = u16::from_str_radix(&digest(&[name.as_str()])[..4], 16).unwrap_or_default();
-    head % limits::LEASE_SHARDS
+/// The shard of the due index of this lane that the row of this name is in: the same for its whole life.
+pub(crate) fn shard_in(lane: &Lane, name: &str) -> u16 {
+    let head = u16::from_str_radix(&digest(&[name])[..4], 16).unwrap_or_default();
+    head % lane.shards()
+}
+
+/// Partition of the `list` index with the environments of an organisation.
+pub(crate) fn environments_part(organisation: &OrganisationName) -> String {
+    format!("ENV#{organisation}")
 }
 
 /// Partition of the `free` index with the free clusters of a pool.

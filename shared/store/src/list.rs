@@ -80,8 +80,19 @@ impl Store {
 
     /// The sort keys that the `list` index proposes for one page of `part`, from the position `after`.
     pub(crate) async fn propose_one(&self, part: &str, limit: usize, after: Option<&str>) -> Result<Proposed, Error> {
-        let source = Source::new(&LIST, part.to_owned(), position(after)?);
-        self.propose(Merge::new(vec![source], Vec::new(), page(limit)), None)
+        self.propose_all([part.to_owned()], limit, after).await
+    }
+
+    /// As [`Store::propose_one`], of several partitions together.
+    pub(crate) async fn propose_all(
+        &self,
+        parts: impl IntoIterator<Item = String>,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<Proposed, Error> {
+        let from = position(after)?;
+        let sources = parts.into_iter().map(|part| Source::new(&LIST, part, from));
+        self.propose(Merge::new(sources.collect(), Vec::new(), page(limit)), None)
             .await
     }
 

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::items::{FIRST_VERSION, Head, Item, Kind, decode, encode};
 use crate::keys::{self, Key};
+use crate::merge::Proposed;
 use crate::request::{Condition, Outcome};
 use crate::transact::Write;
-use crate::{Error, NextDue, Store, WriteError};
+use crate::{Error, NextDue, Page, Store, WriteError};
 
 /// A row as it was read or written: the value, and what deciding about it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,6 +208,26 @@ where
 }
 
 impl Store {
+    /// The rows that an index proposes for one page, in its order. `key` is that of what has this name.
+    pub(crate) async fn listed<T: DeserializeOwned>(
+        &self,
+        proposed: Proposed,
+        key: impl Fn(&str) -> Option<Key>,
+    ) -> Result<Page<Row<T>>, Error> {
+        let named = |position: &String| {
+            let key = keys::split_position(position).and_then(|(_, name)| key(name));
+            key.ok_or_else(|| Error::corrupt("list", "a position without a name"))
+        };
+        let wanted = proposed.keys.iter().map(named).collect::<Result<Vec<Key>, Error>>()?;
+        let items = self.batch_get(&wanted).await?.into_iter().map(decode::<ValueItem<T>>);
+        let mut items = items.collect::<Result<Vec<_>, _>>()?;
+        items.sort_by(|one, other| one.list_key.cmp(&other.list_key));
+        Ok(Page {
+            items: items.into_iter().map(ValueItem::into_row).collect(),
+            next: proposed.next,
+        })
+    }
+
     /// Writes a value over the row that was read, or where there is none: a row that has come or moved on since is
     /// left alone.
     pub(crate) async fn put_value<T>(

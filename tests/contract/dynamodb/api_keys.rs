@@ -4,7 +4,7 @@ use domain::limits::KEY_USE_EVERY;
 use domain::{KeyAsk, KeyId, KeyName, KeyRecord, Look, Scope};
 use futures::future::join_all;
 use net::Fault;
-use store::{Binding, Bound, KeyCreated, Store, StoredKey};
+use store::{Binding, Bound, KeyCreated, KeySet, Row, Store, StoredKey, WriteError};
 
 use crate::support::*;
 
@@ -17,6 +17,7 @@ checks! {
     w2_a_key_whose_answer_was_lost_is_made_once_and_deleted_once
     ap14_keys_come_newest_first_page_after_page_with_their_last_use
     ap14_a_use_is_noted_once_in_ten_minutes_whoever_notes_it
+    ap18_the_keys_of_an_issuer_are_replaced_as_they_were_read
 }
 
 fn key_name(text: &str) -> KeyName {
@@ -202,4 +203,26 @@ async fn ap14_a_use_is_noted_once_in_ten_minutes_whoever_notes_it(table: &Table)
     let row = table.row(&format!("KEYUSE#{id}"), "KEYUSE").await.unwrap();
     assert_eq!(row["by"].as_s().unwrap(), "a");
     assert_eq!(note(every, "c").await, after(every));
+}
+
+async fn ap18_the_keys_of_an_issuer_are_replaced_as_they_were_read(table: &Table) {
+    let (store, issuer) = (&table.store, "https://issuer.example/realm?a=b#c");
+    let set = |jwks: &str, seconds| KeySet {
+        jwks: jwks.to_owned(),
+        fetched_at: after(seconds),
+    };
+    let put = async |old: Option<&Row<KeySet>>, jwks: &str, seconds, by: &str| {
+        let next = set(jwks, seconds);
+        store.put_key_set(old, issuer, &next, &look(now(), by)).await
+    };
+    assert_eq!(store.key_set(issuer).await.unwrap(), None);
+    let first = put(None, "one", 0, "a").await.unwrap();
+    // A second writer that read nothing, or what the first one replaced.
+    let late = put(None, "late", 0, "b").await;
+    assert!(matches!(late, Err(WriteError::Overtaken)), "{late:?}");
+    assert_eq!(put(Some(&first), "two", 1, "c").await.unwrap().version, 2);
+    let stale = put(Some(&first), "three", 2, "d").await;
+    assert!(matches!(stale, Err(WriteError::Overtaken)), "{stale:?}");
+    assert_eq!(store.key_set(issuer).await.unwrap().unwrap().value, set("two", 1));
+    assert_eq!(store.key_set("https://issuer.example").await.unwrap(), None);
 }

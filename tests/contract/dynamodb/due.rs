@@ -111,7 +111,7 @@ async fn ap06_what_waits_under_the_brake_says_so(table: &Table) {
 
 async fn ap06_preloads_are_due_beside_applications_and_what_is_unknown_is_skipped(table: &Table) {
     table.launched(&launch(0, now())).await;
-    let rows = ["TPL#t|PRELOAD#home", "ENV#o-e", "TPL#t"].map(str::to_owned);
+    let rows = ["TPL#t|PRELOAD#home", "LATER#kind", "TPL#t"].map(str::to_owned);
     table.due_rows(&rows, "loading").await;
     let page = table.store.due(&lane(), 0, after(60), None).await.unwrap();
     let subjects: Vec<_> = page.items.into_iter().map(|due| due.subject).collect();

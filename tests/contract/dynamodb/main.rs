@@ -15,6 +15,7 @@ mod cells;
 mod clusters;
 mod conditions;
 mod due;
+mod environments;
 mod failures;
 mod launches;
 mod lines;
