@@ -21,16 +21,17 @@ pub enum Error {
     /// step may have been.
     #[error("too little time is left to ask the cluster")]
     OutOfTime,
-    /// The cluster refuses the application's objects as they are (400, 403, 413, 422): this does not heal by itself.
+    /// The cluster refuses the objects as they are (400, 403, 413, 422, or 501 where it is simulated): this does not heal
+    /// by itself.
     #[error("the cluster refused: {message}")]
     Refused {
         /// The cluster's own sentence, at most [`domain::limits::MESSAGE_MAX`] characters.
         message: String,
     },
-    /// An object of the application's name exists and is somebody else's. It was left alone.
+    /// An object of the name exists and is somebody else's. It was left alone.
     #[error("an object of this name belongs to somebody else")]
     NotOurs,
-    /// The application's namespace is ours and is being deleted, or went away meanwhile: nothing can be made in it.
+    /// The namespace is ours and is being deleted, or went away meanwhile: nothing can be made in it.
     #[error("the namespace is being deleted")]
     Terminating,
     /// This is another cluster than the recorded one. Nothing may be done to it.
@@ -86,15 +87,17 @@ impl From<kube::Error> for Error {
 }
 
 impl Error {
-    /// What an answer that says no means for the create of one of an application's objects.
-    pub(crate) fn of_create(error: kube::Error) -> Self {
+    /// What an answer that says no means for what was to be written.
+    pub(crate) fn of_write(error: kube::Error) -> Self {
         let kube::Error::Api(status) = &error else {
             return error.into();
         };
         match status.code {
             404 if lacks_namespace(status) => Error::Terminating,
             403 if is_terminating(status) => Error::Terminating,
-            400 | 403 | 413 | 422 => Error::Refused {
+            // What layby itself may not do is the operator's to mend, and not what was asked for.
+            403 if status.message.contains(" is forbidden: User \"") => error.into(),
+            400 | 403 | 413 | 422 | 501 => Error::Refused {
                 message: text::head(&status.message),
             },
             _ => error.into(),
@@ -107,6 +110,11 @@ impl Error {
             Some(guarded @ net::Error::Guarded(_)) => guarded.to_string(),
             _ => self.to_string(),
         }
+    }
+
+    /// Others changed the same thing again and again.
+    pub(crate) fn overtaken() -> Self {
+        Error::Unreachable("others changed the same object again and again".into())
     }
 
     pub(crate) fn rejected(what: &'static str) -> Self {
@@ -142,6 +150,16 @@ pub(crate) fn is_expired(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 410)
 }
 
+/// Whether the server cannot go on with a list: it has forgotten what that began with, or never gave such a token.
+pub(crate) fn is_forgotten(error: &kube::Error) -> bool {
+    is_expired(error) || matches!(error, kube::Error::Api(status) if status.code == 400)
+}
+
+/// Whether an answer is longer than is read.
+pub(crate) fn is_too_large(error: &kube::Error) -> bool {
+    matches!(net::Error::find(error), Some(net::Error::TooLarge))
+}
+
 /// Whether what was asked for does not exist.
 pub(crate) fn is_absent(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
@@ -169,9 +187,9 @@ mod tests {
 
     #[test]
     fn a_refused_create_carries_the_clusters_sentence_bounded() {
-        for code in [400, 403, 413, 422] {
+        for code in [400, 403, 413, 422, 501] {
             let Error::Refused { message } =
-                Error::of_create(answer(code, "x", &format!("exceeded\nquota {}", "x".repeat(9999))))
+                Error::of_write(answer(code, "x", &format!("exceeded\nquota {}", "x".repeat(9999))))
             else {
                 panic!("{code} is a refusal")
             };
@@ -184,18 +202,18 @@ mod tests {
     fn a_create_in_a_namespace_that_goes_says_so() {
         let old = "unable to create new content in namespace x because it is being terminated";
         assert!(matches!(
-            Error::of_create(answer(403, "Forbidden", old)),
+            Error::of_write(answer(403, "Forbidden", old)),
             Error::Terminating
         ));
         assert!(matches!(
-            Error::of_create(answer(404, "NotFound", "namespaces \"x\" not found")),
+            Error::of_write(answer(404, "NotFound", "namespaces \"x\" not found")),
             Error::Terminating
         ));
         let status = serde_json::json!({"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no",
             "details": {"causes": [{"reason": "NamespaceTerminating", "message": "m", "field": "metadata.namespace"}]}});
         let status: Status = serde_json::from_value(status).unwrap();
         assert!(matches!(
-            Error::of_create(kube::Error::Api(status.boxed())),
+            Error::of_write(kube::Error::Api(status.boxed())),
             Error::Terminating
         ));
     }
@@ -204,7 +222,7 @@ mod tests {
     fn what_passes_by_itself_is_told_from_what_does_not() {
         for code in [408, 409, 429, 500, 503, 504] {
             assert!(
-                matches!(Error::of_create(answer(code, "Conflict", "m")), Error::Unreachable(_)),
+                matches!(Error::of_write(answer(code, "Conflict", "m")), Error::Unreachable(_)),
                 "{code}"
             );
             assert!(
@@ -214,7 +232,7 @@ mod tests {
         }
         let no_such_resource = "the server could not find the requested resource";
         assert!(matches!(
-            Error::of_create(answer(404, "NotFound", no_such_resource)),
+            Error::of_write(answer(404, "NotFound", no_such_resource)),
             Error::Rejected(_)
         ));
         for code in [400, 401, 403, 404, 422] {
@@ -224,7 +242,7 @@ mod tests {
             );
         }
         assert!(matches!(
-            Error::of_create(answer(401, "Unauthorized", "m")),
+            Error::of_write(answer(401, "Unauthorized", "m")),
             Error::Rejected(_)
         ));
     }

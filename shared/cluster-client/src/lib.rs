@@ -5,7 +5,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod cluster;
+mod deployments;
 mod eks;
+mod environments;
 mod error;
 mod leasing;
 mod lists;
@@ -20,7 +22,15 @@ mod token;
 mod transport;
 
 pub use cluster::{Cluster, Made, Presence, Removal, Settings};
+pub use deployments::{
+    DeploymentChange, DeploymentLogs, DeploymentMade, DeploymentPatch, DeploymentSeen, Given, LogAsk, NewDeployment,
+    PodTemplate, Replicas, Sleep,
+};
 pub use eks::EksToken;
+pub use environments::{
+    Applied, BORN_LABEL, ENVIRONMENT_LABEL, EnvironmentNamespaceSeen, EnvironmentRemoval, EnvironmentRules,
+    PodSecurity, RoutingKey, RoutingKeys,
+};
 pub use error::Error;
 pub use leasing::{ClusterAccess, Hand, Inventory, KUBECONFIG_BYTES_MAX, KubeconfigError, LeasedCluster};
 pub use lists::{ApplicationPodSeen, NamespaceSeen};

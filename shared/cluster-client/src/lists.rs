@@ -132,21 +132,21 @@ fn application(labels: &BTreeMap<String, String>) -> Option<ApplicationId> {
 
 /// An object of which only the metadata counts.
 #[derive(Deserialize)]
-struct Item {
-    metadata: Meta,
+pub(crate) struct Item {
+    pub(crate) metadata: Meta,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Meta {
-    name: String,
-    uid: String,
+pub(crate) struct Meta {
+    pub(crate) name: String,
+    pub(crate) uid: String,
     #[serde(default)]
-    labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
     #[serde(default)]
-    annotations: BTreeMap<String, String>,
-    creation_timestamp: Timestamp,
-    deletion_timestamp: Option<Timestamp>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) creation_timestamp: Timestamp,
+    pub(crate) deletion_timestamp: Option<Timestamp>,
 }
 
 /// A pod, judged and let go of as soon as it is read.

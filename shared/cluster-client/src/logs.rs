@@ -8,7 +8,7 @@ use kube::api::LogParams;
 
 use crate::manifests::{CONTAINER, POD};
 use crate::objects::Log;
-use crate::pod_state::{own_container, pod_state};
+use crate::pod_state::{pod_state, status_of};
 use crate::{Cluster, Error};
 
 /// What a kubelet gives in the place of a log, and as a success, once it has removed the container: this and its id
@@ -35,6 +35,15 @@ pub enum Logs {
     NoPod,
 }
 
+/// The same of any container, before it is said how its pod is.
+pub(crate) enum Told {
+    Written { bytes: Bytes, is_cut: bool },
+    NotStarted,
+    NoPrevious,
+    Removed,
+    NoPod,
+}
+
 impl Cluster {
     /// The last `tail` lines of the log of the application's container, or of its run before this one where `previous`
     /// says so: two reads. Somebody else's pod is none of the application.
@@ -48,34 +57,54 @@ impl Cluster {
         let Some(pod) = pod.filter(|pod| self.owner(id).owns(pod)) else {
             return Ok(Logs::NoPod);
         };
-        let not_started = || {
-            let port = application.run.as_ref().map_or(PORT_DEFAULT, |run| run.port);
-            Logs::NotStarted(pod_state(&pod, port))
-        };
         let params = LogParams {
             container: Some(CONTAINER.to_owned()),
             tail_lines: Some(tail.into()),
             previous,
             ..Default::default()
         };
-        let log = self.objects().log(id.as_str(), POD, &params, LOG_BYTES_MAX).await?;
+        Ok(
+            match self.read_log((id.as_str(), POD), &pod, &params, LOG_BYTES_MAX).await? {
+                Told::Written { bytes, is_cut } => Logs::Written { bytes, is_cut },
+                Told::NotStarted => {
+                    let port = application.run.as_ref().map_or(PORT_DEFAULT, |run| run.port);
+                    Logs::NotStarted(pod_state(&pod, port))
+                }
+                Told::NoPrevious => Logs::NoPrevious,
+                Told::Removed => Logs::Removed,
+                Told::NoPod => Logs::NoPod,
+            },
+        )
+    }
+
+    /// What there is of a container's log, its last `most` bytes: of `pod`, which was just looked at, and is at `place`, its
+    /// namespace and name.
+    pub(crate) async fn read_log(
+        &self,
+        place: (&str, &str),
+        pod: &Pod,
+        params: &LogParams,
+        most: usize,
+    ) -> Result<Told, Error> {
+        let log = self.objects().log(place.0, place.1, params, most).await?;
+        let container = params.container.as_deref().unwrap_or_default();
         // Of a pod without a node the cluster gives an empty log, or none.
         let has_node = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
         Ok(match log {
-            Log::End { bytes, .. } if bytes.is_empty() && !has_node => not_started(),
-            Log::End { bytes, .. } if is_removed(&bytes) => Logs::Removed,
-            Log::End { bytes, is_cut } => Logs::Written { bytes, is_cut },
+            Log::End { bytes, .. } if bytes.is_empty() && !has_node => Told::NotStarted,
+            Log::End { bytes, .. } if is_removed(&bytes) => Told::Removed,
+            Log::End { bytes, is_cut } => Told::Written { bytes, is_cut },
             // A node may have removed the run before this one although there was one.
-            Log::NotYet if previous && was_started_again(&pod) => Logs::Removed,
-            Log::NotYet if previous && has_node => Logs::NoPrevious,
-            Log::NotYet => not_started(),
-            Log::NoPod => Logs::NoPod,
+            Log::NotYet if params.previous && was_started_again(pod, container) => Told::Removed,
+            Log::NotYet if params.previous && has_node => Told::NoPrevious,
+            Log::NotYet => Told::NotStarted,
+            Log::NoPod => Told::NoPod,
         })
     }
 }
 
-fn was_started_again(pod: &Pod) -> bool {
-    own_container(pod).is_some_and(|container| container.restart_count > 0)
+fn was_started_again(pod: &Pod, container: &str) -> bool {
+    status_of(pod, container).is_some_and(|status| status.restart_count > 0)
 }
 
 /// Whether this is no log, but a kubelet's word that there is none any more.

@@ -13,9 +13,13 @@ use kube::client::Body;
 use kube::core::Status;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::{self, Error};
 use crate::transport::{Cut, KeepLast};
+
+/// How much smaller a page is asked for that was too large.
+pub(crate) const PARTS: u32 = 4;
 
 /// Objects of one cluster, by kind, namespace and name.
 ///
@@ -62,6 +66,15 @@ impl Objects {
 
     /// The object, if there is one.
     pub(crate) async fn get<K: Kind>(&self, namespace: Option<&str>, name: &str) -> Result<Option<K>, Error> {
+        self.get_as::<K, K>(namespace, name).await
+    }
+
+    /// The object of kind `K`, read as a `T`, if there is one.
+    pub(crate) async fn get_as<K: Kind, T: DeserializeOwned>(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Option<T>, Error> {
         let request = kube::core::Request::new(K::url_path(&(), namespace))
             .get(name, &Default::default())
             .map_err(kube::Error::BuildRequest)?;
@@ -94,10 +107,7 @@ impl Objects {
         let mut kept = Vec::new();
         let mut begun_again = false;
         for _ in 0..CLUSTER_PAGES_MAX {
-            let request = kube::core::Request::new(K::url_path(&(), namespace))
-                .list(&params)
-                .map_err(kube::Error::BuildRequest)?;
-            match self.0.request_text(request).await {
+            match self.page_text::<K>(namespace, &mut params).await {
                 Ok(text) => {
                     let page: Page<I> = decode(&text)?;
                     kept.extend(page.items.into_iter().filter_map(&keep));
@@ -115,6 +125,25 @@ impl Objects {
             }
         }
         Err(Error::rejected("a list of the cluster has too many pages"))
+    }
+
+    /// The next page of a list. Objects may be as large as somebody likes: a page that is too large is asked for in smaller
+    /// parts.
+    async fn page_text<K: Kind>(
+        &self,
+        namespace: Option<&str>,
+        params: &mut ListParams,
+    ) -> Result<String, kube::Error> {
+        loop {
+            let request = kube::core::Request::new(K::url_path(&(), namespace))
+                .list(params)
+                .map_err(kube::Error::BuildRequest)?;
+            let limit = params.limit.unwrap_or(CLUSTER_PAGE);
+            match self.0.request_text(request).await {
+                Err(error) if limit > 1 && error::is_too_large(&error) => params.limit = Some((limit / PARTS).max(1)),
+                answer => return answer,
+            }
+        }
     }
 
     /// A container's log, of which the last `most` bytes are kept.
@@ -144,8 +173,38 @@ impl Objects {
         }
     }
 
+    /// One page of a list as the server gives it, of at most `limit` objects, from where `from` says; nothing when the
+    /// server remembers no more what `from` continues.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub(crate) async fn page<K: Kind>(
+        &self,
+        namespace: &str,
+        labels: String,
+        limit: u32,
+        from: Option<&str>,
+    ) -> Result<Option<Value>, Error> {
+        let mut params = ListParams {
+            label_selector: Some(labels),
+            limit: Some(limit),
+            continue_token: from.map(str::to_owned),
+            ..Default::default()
+        };
+        match self.page_text::<K>(Some(namespace), &mut params).await {
+            Ok(text) => decode(&text).map(Some),
+            Err(error) if from.is_some() && error::is_forgotten(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Makes `object`, unless there is one of its name.
     pub(crate) async fn create<K: Kind>(&self, object: &K) -> Result<Created<K>, Error> {
+        self.create_as(object).await
+    }
+
+    /// As [`Objects::create`], and reads what was made as a `T`.
+    pub(crate) async fn create_as<K: Kind, T: DeserializeOwned>(&self, object: &K) -> Result<Created<T>, Error> {
         let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
         let namespace = object.meta().namespace.as_deref();
         let request = kube::core::Request::new(K::url_path(&(), namespace))
@@ -154,7 +213,23 @@ impl Objects {
         match self.0.request_text(request).await {
             Ok(text) => decode(&text).map(Created::Made),
             Err(error) if error::is_already_there(&error) => Ok(Created::AlreadyThere),
-            Err(error) => Err(Error::of_create(error)),
+            Err(error) => Err(Error::of_write(error)),
+        }
+    }
+
+    /// Writes `object` in the place of the one of its name, if that is still the one of its uid and resource version;
+    /// nothing when it is not, or is gone.
+    pub(crate) async fn replace<K: Kind, T: DeserializeOwned>(&self, object: &K) -> Result<Option<T>, Error> {
+        let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
+        let meta = object.meta();
+        let name = meta.name.as_deref().unwrap_or_default();
+        let request = kube::core::Request::new(K::url_path(&(), meta.namespace.as_deref()))
+            .replace(name, &PostParams::default(), body)
+            .map_err(kube::Error::BuildRequest)?;
+        match self.0.request_text(request).await {
+            Ok(text) => decode(&text).map(Some),
+            Err(error) if error::is_conflict(&error) || error::is_absent(&error) => Ok(None),
+            Err(error) => Err(Error::of_write(error)),
         }
     }
 

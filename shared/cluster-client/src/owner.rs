@@ -16,7 +16,10 @@ pub const PRELOAD_LABEL: &str = "layby.dev/preload";
 /// The annotation of a namespace with the name of the template in full: it may be longer than a label's value.
 pub const TEMPLATE_ANNOTATION: &str = "layby.dev/template";
 
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The label by which everybody knows what layby made, and its value.
+pub(crate) fn managed_by() -> (&'static str, &'static str) {
+    ("app.kubernetes.io/managed-by", "layby")
+}
 
 /// The owner of everything that one application, or one preload, is made of.
 #[derive(Clone, Copy, Debug)]
@@ -49,11 +52,12 @@ impl<'a> Owner<'a> {
 
     /// The labels of every object that is the owner's.
     pub(crate) fn labels(self) -> BTreeMap<String, String> {
+        let (managed, by) = managed_by();
         [
             (INSTALLATION_LABEL, self.installation.to_string()),
             (self.label, self.id.to_string()),
             (SHARD_LABEL, shard_value(shard_of(self.id))),
-            (MANAGED_BY, "layby".to_owned()),
+            (managed, by.to_owned()),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into()

@@ -15,11 +15,14 @@ const NOT_EXECUTABLE: i32 = 126;
 
 /// What `pod` says of the one container that is ours.
 pub(crate) fn own_container(pod: &Pod) -> Option<&ContainerStatus> {
-    let mut containers = pod
-        .status
-        .iter()
-        .flat_map(|status| status.container_statuses.iter().flatten());
-    containers.find(|container| container.name == CONTAINER)
+    status_of(pod, CONTAINER)
+}
+
+/// What `pod` says of the container of this name.
+pub(crate) fn status_of<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
+    let status = pod.status.as_ref()?;
+    let mut containers = status.container_statuses.iter().flatten();
+    containers.find(|one| one.name == container)
 }
 
 /// What `pod` says of itself. Its application listens on `port`.

@@ -15,9 +15,9 @@ use kube::client::Body;
 use crate::TokenSource;
 use crate::error::{Error, Source};
 
-/// The most bytes of a request's body. An application's largest object, its pod, is bounded by its template
-/// ([`domain::limits::TEMPLATE_BYTES_MAX`]).
-const REQUEST_MAX: usize = 256 * 1024;
+/// The most bytes of a request's body, which is what kube-apiserver reads of one. A deployment's template and variables
+/// are each within a body of ours ([`domain::limits::BODY_MAX`]).
+const REQUEST_MAX: usize = 3 * 1024 * 1024;
 /// Names layby in audit logs and as the manager of fields.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("layby/", env!("CARGO_PKG_VERSION")));
 

@@ -20,7 +20,7 @@ checks! {
 }
 
 /// A client as layby makes it.
-fn cluster(server: &Server, identity: Option<&str>) -> Cluster {
+pub(crate) fn cluster(server: &Server, identity: Option<&str>) -> Cluster {
     let token = server
         .config
         .auth_info

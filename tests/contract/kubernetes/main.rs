@@ -17,6 +17,8 @@ mod data;
 mod deletion;
 mod deployments;
 mod discovery;
+mod environment_deployments;
+mod environments;
 mod escalation;
 mod installation;
 mod jobs;

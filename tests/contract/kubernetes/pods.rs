@@ -149,6 +149,10 @@ async fn a_log_is_of_a_container_that_was_started(server: &Server) {
     );
     let refused = server.get("pods/none/log").await;
     assert_eq!(refused.refusal(), (404, "NotFound", "pods \"none\" not found"));
+    let refused = server.get("pods/web/log?sinceSeconds=0").await;
+    let message = "PodLogOptions \"web\" is invalid: sinceSeconds: Invalid value: 0: must be greater than 0";
+    assert_eq!(refused.refusal(), (422, "Invalid", message));
+    assert_eq!(server.get("pods/web/log?sinceSeconds=5").await.code, 204);
     let two = json!({ "containers": [{ "name": "a", "image": "web" }, { "name": "b", "image": "web" }] });
     server.post("pods", pod("two", two)).await.done();
     let refused = server.get("pods/two/log").await;

@@ -11,6 +11,7 @@ use crate::{EksToken, Token};
 
 use script::{ID, absent, bodies, exists, lines, no, object, ours, scripted, settings, terminating};
 
+mod environments;
 mod lists;
 mod logs;
 mod preload;

@@ -17,13 +17,12 @@ use serde_json::{Value, json};
 use crate::error::{self, Error};
 use crate::leasing::fingerprint::{self, ADMISSION, Controller};
 use crate::leasing::leased::{Hand, LeasedCluster, SYSTEM};
+use crate::objects::PARTS;
 
 /// Kinds that are listed at once, and things that are deleted.
 const CONCURRENCY: usize = 8;
 /// Pages of one kind: a look ends before that many small ones are read.
 const PAGES_MAX: usize = 1_000;
-/// How much smaller a page is asked for that was too large.
-const PARTS: u32 = 4;
 /// Custom resource definitions.
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
@@ -207,7 +206,7 @@ impl LeasedCluster {
                     params.continue_token = page.metadata.next.clone().filter(|token| !token.is_empty());
                     return Ok(page);
                 }
-                Err(error) if limit > 1 && is_too_large(&error) => params.limit = Some((limit / PARTS).max(1)),
+                Err(error) if limit > 1 && error::is_too_large(&error) => params.limit = Some((limit / PARTS).max(1)),
                 Err(error) => return Err(error),
             }
         }
@@ -287,10 +286,6 @@ impl Listable {
         };
         Self { api, kind }
     }
-}
-
-fn is_too_large(error: &kube::Error) -> bool {
-    matches!(net::Error::find(error), Some(net::Error::TooLarge))
 }
 
 fn is_custom(resources: &BTreeMap<(String, String), Listable>, kind: &Kind) -> bool {

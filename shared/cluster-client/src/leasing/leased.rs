@@ -176,7 +176,7 @@ impl LeasedCluster {
             .header("content-type", "application/json")
             .body(asked.to_string().into_bytes())
             .map_err(kube::Error::HttpError)?;
-        let made: TokenRequest = self.client.request(request).await.map_err(Error::of_create)?;
+        let made: TokenRequest = self.client.request(request).await.map_err(Error::of_write)?;
         let status = made
             .status
             .ok_or_else(|| Error::rejected("the cluster gave no token"))?;

@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::owner::Owner;
 
 pub(crate) use namespace::{namespace, service_account};
-pub(crate) use network_policy::network_policy;
+pub(crate) use network_policy::{NAMESPACE_NAME, network_policy};
 pub(crate) use pod::{CONTAINER, POD, pod};
 
 /// Where the pods of the cell's route proxy are: the only ones that may connect to an application.
@@ -61,7 +61,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn text_map<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String, String> {
+pub(crate) fn text_map<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String, String> {
     entries.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 

@@ -13,7 +13,7 @@ use super::{Plan, text_map};
 
 pub(super) const NAME: &str = "isolation";
 /// Kubernetes puts a namespace's own name on it under this label.
-const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+pub(crate) const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 const DNS_NAMESPACE: &str = "kube-system";
 const DNS_PORT: u16 = 53;
 /// Private use (RFC 1918), shared address space (RFC 6598), and link-local with the metadata service of clouds.
