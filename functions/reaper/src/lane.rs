@@ -242,7 +242,10 @@ impl Lane<'_> {
     pub(crate) fn failed(&self, error: &lifecycle::Error) -> Acted {
         match error {
             lifecycle::Error::Overtaken | lifecycle::Error::Gone => Acted::Overtaken,
-            lifecycle::Error::Store(_) | lifecycle::Error::UnknownCell(_) => {
+            lifecycle::Error::Store(_)
+            | lifecycle::Error::UnknownCell(_)
+            | lifecycle::Error::NoCell
+            | lifecycle::Error::Sealed => {
                 self.call.note("working on a row", error);
                 Acted::Failed
             }

@@ -75,6 +75,30 @@ impl Problem {
         )
     }
 
+    /// The `Idempotency-Key` came with another request before.
+    pub fn key_reused() -> Self {
+        Self::new(
+            Code::IdempotencyKeyReused,
+            "This Idempotency-Key came with another request before; use a new key for a new request",
+        )
+    }
+
+    /// What the `Idempotency-Key` made has ended since.
+    pub fn key_ended() -> Self {
+        Self::new(
+            Code::IdempotencyKeyEnded,
+            "What this Idempotency-Key made has ended since; use a new key for a new request",
+        )
+    }
+
+    /// The cursor was not given out for this list, or the list does not remember it any more.
+    pub fn bad_cursor() -> Self {
+        Self::new(
+            Code::BadCursor,
+            "This cursor is not one of this list, or is too old; begin at its first page",
+        )
+    }
+
     /// There is no such template.
     pub fn does_not_exist() -> Self {
         Self::new(Code::DoesNotExist, "The requested resource does not exist")
@@ -173,7 +197,13 @@ impl From<cluster_client::Error> for Problem {
         use cluster_client::Error as E;
         let detail = match error {
             E::Unreachable(_) | E::OutOfTime => "The cluster cannot be reached at the moment; try again shortly",
-            E::Refused { .. } | E::NotOurs | E::Terminating | E::Identity { .. } | E::Rejected(_) => {
+            E::Refused { message } => {
+                return Self::new(
+                    Code::MalformedRequest,
+                    format!("The cluster does not take this: {message}"),
+                );
+            }
+            E::NotOurs | E::Terminating | E::Identity { .. } | E::Rejected(_) => {
                 "The cluster does not accept this installation as it is configured; its operator finds the cause in the log"
             }
         };
@@ -191,6 +221,7 @@ impl From<lifecycle::Error> for Problem {
                 Code::Conflict,
                 "Somebody else changed the same thing at the same moment, again and again; try again",
             ),
+            E::NoCell | E::Sealed => Self::internal(error),
             E::UnknownCell(_) => Self::new(
                 Code::BadKubeRequest,
                 "The cluster that this belongs to is not configured here",

@@ -13,6 +13,7 @@
 mod advance;
 mod brake;
 mod end;
+mod environments;
 mod judge;
 mod launch;
 mod leasing;
@@ -34,6 +35,7 @@ use store::{Row, Store};
 use thiserror::Error;
 
 pub use advance::Turn;
+pub use environments::{Asked, EnvironmentChanged, Environments, Strays};
 pub use judge::{Candidate, Judged, LastUses};
 pub use launch::{Ask, Full, LaunchAnswer};
 pub use leasing::{
@@ -82,6 +84,12 @@ pub enum Error {
     /// The row names a cell that this installation's configuration does not know.
     #[error("no cell '{0}' is configured")]
     UnknownCell(CellName),
+    /// This installation has no cell.
+    #[error("no cell is configured")]
+    NoCell,
+    /// What is sealed was sealed with a key that the installation does not have any more, or for something else.
+    #[error("what is sealed cannot be opened with the installation's keys")]
+    Sealed,
 }
 
 impl Lifecycle {
