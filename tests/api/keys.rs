@@ -63,7 +63,11 @@ async fn every_keyed_path_refuses_whoever_has_no_key_or_a_wrong_one_in_the_same_
             let needed = match endpoint.access {
                 Access::Key(scope) => format!("an API key with the scope '{}'", scope.as_str()),
                 Access::AnyKey => "an API key".to_owned(),
-                Access::Open | Access::OpenUnlessClosed(_) | Access::KeyOrLaunchToken(_) | Access::Schedule => continue,
+                Access::Open
+                | Access::OpenUnlessClosed(_)
+                | Access::KeyOrLaunchToken(_)
+                | Access::Environments
+                | Access::Schedule => continue,
             };
             for path in paths {
                 let path = path.replace(['{', '}'], "");

@@ -43,7 +43,7 @@ pub(crate) fn key_or_launch_token(call: &Call) -> Result<String, Problem> {
     match call.caller() {
         Caller::Key { name, .. } if call.caller().has(Scope::Apps) => return Ok(format!("the key '{name}'")),
         Caller::ConfiguredAdmin => return Ok("the admin key of the configuration".to_owned()),
-        Caller::Key { .. } | Caller::ConfiguredLeases | Caller::Nobody => {}
+        Caller::Key { .. } | Caller::ConfiguredLeases | Caller::Person { .. } | Caller::Unasked | Caller::Nobody => {}
     }
     match call.param("id", ApplicationId::parse) {
         Ok(id) if call.holds_launch_token(&id)? => Ok("the token of its launch".to_owned()),

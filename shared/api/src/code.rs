@@ -11,7 +11,7 @@ pub enum Code {
     RuleRefused,
     /// No key, or not the right one.
     Unauthorized,
-    /// The same where leases are: 401 in the older service.
+    /// The same where leases and environments are: 401 in the older services.
     Unauthenticated,
     /// No such path.
     NotFound,
@@ -31,6 +31,10 @@ pub enum Code {
     RegistryError,
     /// The external template registry cannot be reached.
     RegistryUnreachable,
+    /// Whoever vouches for callers, the issuer of tokens or the service of roles, cannot be reached.
+    AuthorityUnreachable,
+    /// Where a pod template was to be fetched, nobody answered with one.
+    OriginFailed,
     /// There is no room for more under some limit.
     QuotaExceeded,
     /// There is no such application.
@@ -51,6 +55,10 @@ pub enum Code {
     DoesNotExist,
     /// Something else has this name.
     NameTaken,
+    /// Another environment has this host name.
+    HostTaken,
+    /// The same, with the older service's status.
+    HostTakenOfOld,
     /// Somebody else changed the same thing at the same moment, again and again.
     Conflict,
     /// The table cannot be reached or is busy.
@@ -63,7 +71,7 @@ pub enum Code {
 
 impl Code {
     /// Each code.
-    pub const ALL: [Code; 28] = [
+    pub const ALL: [Code; 32] = [
         Code::MalformedRequest,
         Code::MissingParameter,
         Code::RuleRefused,
@@ -78,6 +86,8 @@ impl Code {
         Code::IdempotencyKeyEnded,
         Code::RegistryError,
         Code::RegistryUnreachable,
+        Code::AuthorityUnreachable,
+        Code::OriginFailed,
         Code::QuotaExceeded,
         Code::NoRecord,
         Code::HasEnded,
@@ -88,6 +98,8 @@ impl Code {
         Code::InUse,
         Code::DoesNotExist,
         Code::NameTaken,
+        Code::HostTaken,
+        Code::HostTakenOfOld,
         Code::Conflict,
         Code::BadDatabase,
         Code::BadKubeRequest,
@@ -117,6 +129,8 @@ impl Code {
             Code::IdempotencyKeyEnded => "idempotencyKeyEnded",
             Code::RegistryError => "registryError",
             Code::RegistryUnreachable => "registryUnreachable",
+            Code::AuthorityUnreachable => "authorityUnreachable",
+            Code::OriginFailed => "originFailed",
             Code::QuotaExceeded => "quotaExceeded",
             Code::NoRecord => "noRecord",
             Code::HasEnded => "hasEnded",
@@ -127,6 +141,7 @@ impl Code {
             Code::InUse => "inUse",
             Code::DoesNotExist => "doesNotExist",
             Code::NameTaken => "nameTaken",
+            Code::HostTaken | Code::HostTakenOfOld => "hostTaken",
             Code::Conflict => "conflict",
             Code::BadDatabase => "badDatabase",
             Code::BadKubeRequest => "badKubeRequest",
@@ -144,6 +159,7 @@ impl Code {
             Code::MethodNotAllowed => 405,
             Code::IdempotencyKeyEnded
             | Code::NameTaken
+            | Code::HostTaken
             | Code::HasEnded
             | Code::NoneFree
             | Code::NoLease
@@ -153,8 +169,13 @@ impl Code {
             Code::BodyTooLarge => 413,
             Code::MissingParameter | Code::RuleRefused | Code::IdempotencyKeyReused => 422,
             Code::QuotaExceeded => 429,
-            Code::Internal => 500,
-            Code::BadDatabase | Code::BadKubeRequest | Code::Busy | Code::RegistryUnreachable => 503,
+            Code::HostTakenOfOld | Code::Internal => 500,
+            Code::OriginFailed => 502,
+            Code::BadDatabase
+            | Code::BadKubeRequest
+            | Code::Busy
+            | Code::RegistryUnreachable
+            | Code::AuthorityUnreachable => 503,
         }
     }
 
@@ -174,6 +195,8 @@ impl Code {
             Code::IdempotencyKeyEnded => "What the Idempotency-Key made has ended",
             Code::RegistryError => "No such template",
             Code::RegistryUnreachable => "The template registry cannot be reached",
+            Code::AuthorityUnreachable => "Who calls cannot be found out",
+            Code::OriginFailed => "The pod template cannot be fetched",
             Code::QuotaExceeded => "There is no room for more",
             Code::NoRecord => "No such application",
             Code::HasEnded => "It has ended",
@@ -184,6 +207,7 @@ impl Code {
             Code::InUse => "It is in use",
             Code::DoesNotExist => "There is nothing of that name",
             Code::NameTaken => "The name is taken",
+            Code::HostTaken | Code::HostTakenOfOld => "Another environment has this host name",
             Code::Conflict => "Changed by somebody else meanwhile",
             Code::BadDatabase => "The database cannot be reached",
             Code::BadKubeRequest => "The cluster cannot be reached",

@@ -104,6 +104,8 @@ pub enum Secret {
     ProxyTokens,
     /// The key of the external template registry.
     RegistryKey,
+    /// What the operator's internal router is shown when a pod template is fetched through it.
+    RouterSecret,
 }
 
 impl Secret {
@@ -114,6 +116,7 @@ impl Secret {
             Secret::ClusterTokens => "cluster tokens",
             Secret::ProxyTokens => "proxy tokens",
             Secret::RegistryKey => "registry key",
+            Secret::RouterSecret => "router secret",
         }
     }
 }
@@ -135,5 +138,11 @@ impl Needs {
     pub const KEY_USE: TableNeed = TableNeed {
         prefix: "KEYUSE#",
         actions: &[TableAction::PutItem],
+    };
+    /// Looking up the keys that an issuer signs access tokens with, and keeping them, where
+    /// [`Access::Environments`](domain::Access::Environments) asks for it.
+    pub const JWKS: TableNeed = TableNeed {
+        prefix: "JWKS#",
+        actions: &[TableAction::GetItem, TableAction::PutItem],
     };
 }

@@ -41,7 +41,7 @@ mod template;
 mod time;
 mod workload;
 
-pub use access::{Access, Caller, Scope, Scopes, may_call};
+pub use access::{Access, Administered, Authority, Caller, Scope, Scopes, may_call};
 pub use api_key::{KeyAsk, KeyRecord, key_use_due};
 pub use application::{Application, Ended, EndingStep, Outcome, Phase, State, Status};
 pub use brake::{Brake, Confirmed, Ruling, Strays, Suspect, Tripped};

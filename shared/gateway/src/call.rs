@@ -9,7 +9,7 @@ use std::time::Duration;
 use api::{Code, Endpoint};
 use bytes::Bytes;
 use domain::limits::{IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN_OPEN, MESSAGE_MAX};
-use domain::{ApplicationId, Caller, KeyId, Look, Refusal};
+use domain::{ApplicationId, Caller, KeyId, Look, OrganisationName, Refusal};
 use http::HeaderMap;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer};
 use store::Binding;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::{Edge, Problem};
+use crate::{Asker, Edge, Problem};
 
 /// The purpose under which the tokens of launches are derived.
 const LAUNCH_TOKEN: &str = "launch-token";
@@ -58,6 +58,32 @@ impl Call {
     /// Who calls.
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// That the caller administers `organisation`: asked before anything is looked for, so that whoever does not is told
+    /// the same whatever there is.
+    ///
+    /// # Errors
+    /// 403, in the words of the older service.
+    pub fn administers(&self, organisation: &OrganisationName) -> Result<(), Problem> {
+        if self.caller.administered().covers(organisation) {
+            Ok(())
+        } else {
+            Err(Problem::new(Code::Unauthorized, "You aren't an Org Admin"))
+        }
+    }
+
+    /// Who asks for a pod template that is somewhere else. An API key is between its holder and this installation: it is
+    /// shown to nobody else.
+    pub fn asker(&self) -> Asker<'_> {
+        let is_key = matches!(
+            self.caller,
+            Caller::Key { .. } | Caller::ConfiguredAdmin | Caller::ConfiguredLeases
+        );
+        Asker {
+            host: self.header("host"),
+            authorization: self.headers.get(http::header::AUTHORIZATION).filter(|_| !is_key),
+        }
     }
 
     /// One `now` and a stamp of its own, for one look at the world. A request that waits looks again.
@@ -157,14 +183,15 @@ impl Call {
             .ok_or_else(|| Problem::new(Code::MalformedRequest, range()))
     }
 
-    /// Whether the query parameter `name` is `true`; absent means `false`.
+    /// Whether the query parameter `name` is `true`, or another word that Go reads so, as the older services did; absent
+    /// means `false`.
     ///
     /// # Errors
     /// 400 when it is neither `true` nor `false`.
     pub fn query_flag(&self, name: &str) -> Result<bool, Problem> {
         match self.query(name).as_deref() {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
+            None | Some("0" | "f" | "F" | "false" | "False" | "FALSE") => Ok(false),
+            Some("1" | "t" | "T" | "true" | "True" | "TRUE") => Ok(true),
             Some(_) => Err(Problem::new(
                 Code::MalformedRequest,
                 format!("'{name}' is 'true' or 'false'"),
@@ -200,10 +227,10 @@ impl Call {
         let key = header
             .to_str()
             .map_err(|_| bad("An Idempotency-Key is plain ASCII text".into()))?;
-        let least = if self.caller == Caller::Nobody {
-            IDEMPOTENCY_KEY_MIN_OPEN
-        } else {
+        let least = if self.caller.is_known() {
             1
+        } else {
+            IDEMPOTENCY_KEY_MIN_OPEN
         };
         if !(least..=IDEMPOTENCY_KEY_MAX).contains(&key.len()) {
             let length = key.len();

@@ -1,16 +1,21 @@
 //! Configuration, read once.
 
-use std::collections::BTreeMap;
-
-use domain::{Cell, CellName, CellQuota, InstallationId, Quotas};
+use domain::{Cell, CellQuota, InstallationId, Quotas};
 use http::Uri;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use vault::Keyring;
 
+mod cells;
+mod environments;
 mod leases;
+mod secrets;
 
+pub use cells::{CellConfig, TokenKind};
+pub use environments::{
+    DeployState, DeploymentRules, EnvironmentConfig, FetchConfig, IssuerConfig, OutsideConfig, RouterConfig,
+};
+pub(crate) use environments::{authority, authority_of};
 pub use leases::LeaseConfig;
+pub use secrets::{CellSecrets, Secrets, SecretsFrom};
 
 /// Everything that an installation is told. Made by [`Config::read`].
 #[derive(Clone)]
@@ -31,21 +36,14 @@ pub struct Config {
     pub cells: Vec<CellConfig>,
     /// Leases of whole clusters.
     pub leases: LeaseConfig,
+    /// Environments and their deployments.
+    pub environments: EnvironmentConfig,
+    /// What is connected to outside of the installation, and how.
+    pub outside: OutsideConfig,
     /// The external registry that templates of launches come from. Without one they come from the table.
     pub registry_url: Option<Uri>,
     /// Where the secrets are.
     pub secrets: SecretsFrom,
-}
-
-/// Where the secrets are.
-#[derive(Clone)]
-pub enum SecretsFrom {
-    /// In AWS Secrets Manager, under this ARN.
-    Manager(String),
-    /// Handed over.
-    Given(Box<Secrets>),
-    /// Nowhere: what needs them cannot be mounted.
-    Nowhere,
 }
 
 /// Whether launches need a key. The older service's client sends none with a launch.
@@ -58,117 +56,8 @@ pub enum Launches {
     Keyed,
 }
 
-/// A home cluster with its route proxy.
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct CellConfig {
-    /// The name that its rows carry.
-    pub name: CellName,
-    /// URL of its Kubernetes API.
-    pub api: String,
-    /// Its certificate authority: PEM, or base64 of PEM. Empty means the public ones.
-    #[serde(default)]
-    pub ca: String,
-    /// Client certificate and key in PEM, where the API is asked with one. Not for Lambda: secrets have their own place.
-    #[serde(default, skip)]
-    pub client_identity_pem: Option<Vec<u8>>,
-    /// Where the token for it comes from.
-    pub token: TokenKind,
-    /// The recorded uid of its `kube-system`, checked before the first use.
-    #[serde(default)]
-    pub identity: String,
-    /// URL of its route proxy's API.
-    pub proxy_api: String,
-    /// The namespace that its route proxy runs in: the only source of traffic to applications.
-    #[serde(default = "default_proxy_namespace")]
-    pub proxy_namespace: String,
-    /// Labels of the route proxy's pods.
-    #[serde(default = "default_proxy_labels")]
-    pub proxy_labels: BTreeMap<String, String>,
-    /// Host, with a port where needed, at which people reach the route proxy. `{id}` as its first label stands for each
-    /// application's own id.
-    pub public_host: String,
-    /// The most that may live in it at once, spares included, if there is a limit. A launch that finds no room goes to
-    /// the next cell.
-    #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<u32>,
-    /// The most that may be starting in it at once, spares included, if there is a limit.
-    #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
-    pub starts: Option<u32>,
-}
-
-fn default_proxy_namespace() -> String {
-    "layby".to_owned()
-}
-
-fn default_proxy_labels() -> BTreeMap<String, String> {
-    BTreeMap::from([("app.kubernetes.io/name".to_owned(), "layby-proxy".to_owned())])
-}
-
-/// Where the token for a cluster's API comes from: `secret`, `eks:<cluster name>` or `none`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum TokenKind {
-    /// From the installation's secrets.
-    Secret,
-    /// Made from the function's own credentials, for this EKS cluster.
-    Eks(String),
-    /// There is none.
-    None,
-}
-
-impl TryFrom<String> for TokenKind {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        match (text.as_str(), text.strip_prefix("eks:")) {
-            ("secret", _) => Ok(TokenKind::Secret),
-            ("none", _) => Ok(TokenKind::None),
-            (_, Some(cluster)) if !cluster.is_empty() => Ok(TokenKind::Eks(cluster.to_owned())),
-            _ => Err(format!(
-                "'{text}' is no token source: write 'secret', 'eks:<cluster name>' or 'none'"
-            )),
-        }
-    }
-}
-
-impl From<TokenKind> for String {
-    fn from(kind: TokenKind) -> String {
-        match kind {
-            TokenKind::Secret => "secret".to_owned(),
-            TokenKind::Eks(cluster) => format!("eks:{cluster}"),
-            TokenKind::None => "none".to_owned(),
-        }
-    }
-}
-
-/// The secrets of an installation, all in one entry.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Secrets {
-    /// Seals cursors and derives tokens: each 32 bytes in base64. The first seals, all open.
-    #[serde(deserialize_with = "keyring")]
-    pub keyring: Keyring,
-    /// For the external template registry, sent as it is. Empty means that it wants none.
-    #[serde(default)]
-    pub registry_key: String,
-    /// By cell.
-    #[serde(default)]
-    pub cells: BTreeMap<CellName, CellSecrets>,
-}
-
-/// The secrets of one cell.
-#[derive(Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CellSecrets {
-    /// For its Kubernetes API, where [`TokenKind::Secret`] says so.
-    #[serde(default)]
-    pub token: String,
-    /// For its route proxy's API.
-    #[serde(default)]
-    pub proxy_token: String,
-}
-
-fn registry_url(text: &str) -> Result<Uri, String> {
+/// A URL that an operator wrote down, for something whose credentials, if any, are elsewhere.
+fn url_of(text: &str) -> Result<Uri, String> {
     let url: Uri = text.parse().map_err(|error| format!("is no URL: {error}"))?;
     let is_whole =
         matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty());
@@ -179,10 +68,7 @@ fn registry_url(text: &str) -> Result<Uri, String> {
     if is_whole && is_bare {
         Ok(url)
     } else {
-        Err(
-            "is not an http or https URL without user and query; its key belongs to the secrets, as 'registry_key'"
-                .into(),
-        )
+        Err("is not an http or https URL without user and query".into())
     }
 }
 
@@ -193,29 +79,6 @@ fn sha256_of(name: &'static str, text: &str) -> Result<String, ConfigError> {
     }
     let why = "is not 64 hexadecimal digits".to_owned();
     Err(ConfigError::Variable { name, why })
-}
-
-/// A number, as a number or as text, because a deployment's template writes every value as text. Empty for none.
-fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a limit is a whole number, or empty for none")]
-    enum Written {
-        Number(u32),
-        Text(String),
-    }
-    match Written::deserialize(deserializer)? {
-        Written::Number(number) => Ok(Some(number)),
-        Written::Text(text) if text.is_empty() => Ok(None),
-        Written::Text(text) => {
-            let number = text.parse().map(Some);
-            number.map_err(|_| serde::de::Error::custom(format!("'{text}' is no whole number")))
-        }
-    }
-}
-
-fn keyring<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Keyring, D::Error> {
-    let keys = Vec::<String>::deserialize(deserializer)?;
-    Keyring::from_base64(&keys).map_err(serde::de::Error::custom)
 }
 
 /// What is wrong with the configuration, and where.
@@ -237,9 +100,24 @@ pub enum ConfigError {
     Client(String),
 }
 
+/// What a switch of an older service says, as Go writes it, because they were written in it; `usual` without it.
+fn switch(get: impl Fn(&'static str) -> Option<String>, name: &'static str, usual: bool) -> Result<bool, ConfigError> {
+    let Some(text) = get(name) else {
+        return Ok(usual);
+    };
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "t" | "true" => Ok(true),
+        "0" | "f" | "false" => Ok(false),
+        _ => Err(ConfigError::Variable {
+            name,
+            why: format!("'{text}' is neither 'true' nor 'false'"),
+        }),
+    }
+}
+
 impl Config {
     /// Every variable that [`Config::read`] asks for.
-    pub const VARIABLES: [&'static str; 19] = [
+    pub const VARIABLES: [&'static str; 40] = [
         "LAYBY_INSTALLATION",
         "LAYBY_TABLE",
         "LAYBY_DYNAMODB_URL",
@@ -259,6 +137,27 @@ impl Config {
         "K8S-CLAIMER_AUTH_TOKEN",
         "CLEAR_NAMESPACES",
         "K8S-CLAIMER_CLEAR_NAMESPACES",
+        "LAYBY_OIDC_ISSUER",
+        "LAYBY_OIDC_AUDIENCE",
+        "LAYBY_OIDC_ORGANISATIONS",
+        "LAYBY_OIDC_JWKS_URL",
+        "LAYBY_FETCH_HOSTS",
+        "LAYBY_ENVIRONMENTS_ENFORCE",
+        "LAYBY_ENVIRONMENTS_WARN",
+        "LAYBY_ROUTER_NAMESPACES",
+        "LAYBY_DEPLOYMENT_HOSTS_OWN",
+        "LAYBY_TAKEN_HOST_500",
+        "LAYBY_OUTSIDE_CA",
+        "LAYBY_OUTSIDE_PINS",
+        "DEPLOY_STATE",
+        "ALLOW_PRIV_CONTAINERS",
+        "ISOLATE_NAMESPACE",
+        "APIGEE_KVM",
+        "AUTH_API_HOST",
+        "SHIPYARD_HOST",
+        "INTERNAL_ROUTER_HOST",
+        "SHIPYARD_PRIVATE_SECRET",
+        "API_ROUTING_KEY_HEADER",
     ];
 
     /// Reads the configuration through `variable`, which answers with a variable's value:
@@ -282,13 +181,33 @@ impl Config {
     /// | `LAYBY_LEASES_KEY_SHA256` | SHA-256, in hex, of a key with the scope `leases` | see the next |
     /// | `AUTH_TOKEN` | that key itself, as k8s-claimer had it | only keys in the table |
     /// | `CLEAR_NAMESPACES` | `false`: clusters that are given back are compared and not cleaned | `true` |
+    /// | `LAYBY_OIDC_ISSUER` | the issuer of access tokens, as their `iss` says it | no access tokens |
+    /// | `LAYBY_OIDC_AUDIENCE` | what their `aud` has to name | refused where there is an issuer |
+    /// | `LAYBY_OIDC_ORGANISATIONS` | the claim that lists the organisations which their bearer administers, as an array of names or one name; from a `/` on, a JSON pointer to it | `organisations` |
+    /// | `LAYBY_OIDC_JWKS_URL` | where the issuer's keys are | as its discovery document says |
+    /// | `LAYBY_FETCH_HOSTS` | hosts, with a port where it is not 443, that pod templates may come from and callers' tokens go to, between commas | only the host that was asked |
+    /// | `LAYBY_ENVIRONMENTS_ENFORCE`, `LAYBY_ENVIRONMENTS_WARN` | the pod security standard that namespaces of environments enforce, and the one that they warn by: `privileged`, `baseline` or `restricted` | `baseline`, `restricted` |
+    /// | `LAYBY_ROUTER_NAMESPACES` | the namespaces of the routers, which reach isolated environments, between commas | none |
+    /// | `LAYBY_DEPLOYMENT_HOSTS_OWN` | `true`: a deployment is served under host names of its environment alone | `false` |
+    /// | `LAYBY_TAKEN_HOST_500` | `true`: a host name that another environment has is answered with 500, as of old | `false`: 409 |
+    /// | `LAYBY_OUTSIDE_CA` | certificates, PEM or base64 of PEM, that vouch for the issuer, the service of roles and origins of pod templates beside the public ones | only the public ones |
+    /// | `LAYBY_OUTSIDE_PINS` | `host=address` of hosts among those that are connected to there alone, and may be inside, between commas | none |
+    /// | `DEPLOY_STATE` | `DEV`, `DEV_CONTAINER`: pod templates may come from any public host, and in the local adapter nobody is asked who has environments | `PROD` |
+    /// | `ALLOW_PRIV_CONTAINERS` | `true`: containers may be privileged, and namespaces enforce that standard; otherwise they are made not to be | `false` |
+    /// | `ISOLATE_NAMESPACE` | `true`: environments are reached only from themselves and the router | `false` |
+    /// | `APIGEE_KVM` | `true`: the public key of a new environment is told to Apigee | `false` |
+    /// | `AUTH_API_HOST` | host or URL of the service that is asked for callers' roles | nobody's roles are looked up |
+    /// | `SHIPYARD_HOST`, `INTERNAL_ROUTER_HOST` | a host whose pod templates are fetched from this internal router | none |
+    /// | `SHIPYARD_PRIVATE_SECRET` | what that router is shown, where there are no [`Secrets`] | their `router_secret` |
+    /// | `API_ROUTING_KEY_HEADER` | the header in which it is shown | `X-ROUTING-API-KEY` |
     ///
-    /// The last two are read as `K8S-CLAIMER_AUTH_TOKEN` and `K8S-CLAIMER_CLEAR_NAMESPACES` first.
+    /// `AUTH_TOKEN` and `CLEAR_NAMESPACES` are read as `K8S-CLAIMER_AUTH_TOKEN` and `K8S-CLAIMER_CLEAR_NAMESPACES` first.
+    /// What does not begin with `LAYBY_` is called as the older services called it.
     ///
     /// # Errors
     /// [`ConfigError::Variable`] naming the variable, what is wrong and what is expected.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let get = |name: &'static str| {
+        let get = &|name: &'static str| {
             debug_assert!(Self::VARIABLES.contains(&name), "{name} is not listed");
             variable(name).filter(|value| !value.trim().is_empty())
         };
@@ -323,7 +242,10 @@ impl Config {
             checked.map_err(|refusal| wrong("LAYBY_CELLS", format!("cell '{}': {refusal}", cell.name)))?;
         }
         let registry_url = get("LAYBY_REGISTRY_URL")
-            .map(|text| registry_url(&text).map_err(|why| wrong("LAYBY_REGISTRY_URL", why)))
+            .map(|text| {
+                let key = "; its key belongs to the secrets, as 'registry_key'";
+                url_of(&text).map_err(|why| wrong("LAYBY_REGISTRY_URL", why + key))
+            })
             .transpose()?;
         let secrets = match (get("LAYBY_SECRETS_ARN"), get("LAYBY_SECRETS")) {
             (Some(arn), _) => SecretsFrom::Manager(arn),
@@ -340,6 +262,8 @@ impl Config {
             admin_key_sha256,
             cells,
             leases: LeaseConfig::read(get)?,
+            environments: EnvironmentConfig::read(get)?,
+            outside: OutsideConfig::read(get)?,
             registry_url,
             secrets,
         })
@@ -370,20 +294,6 @@ impl Config {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_environment() -> Result<Self, ConfigError> {
         Self::read(|name| std::env::var(name).ok())
-    }
-}
-
-impl Secrets {
-    /// # Errors
-    /// [`ConfigError::Secrets`] with what is wrong, never with the text.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        serde_json::from_str(text).map_err(|error| {
-            ConfigError::Secrets(format!(
-                "not the expected JSON (line {}, column {})",
-                error.line(),
-                error.column()
-            ))
-        })
     }
 }
 

@@ -8,15 +8,15 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use base64::Engine;
 use cluster_client::{Cluster, EksToken, ProxyPlace, Settings, Token, TokenSource};
 use domain::Cell;
-use lifecycle::{ClusterPools, HomeCell, Leasing, LeasingRules, Lifecycle};
+use lifecycle::{ClusterPools, Environments, HomeCell, Leasing, LeasingRules, Lifecycle};
 use net::{Net, Peer, Trust};
 use routes::Routes;
 use store::Store;
 use vault::Keyring;
 
-use crate::auth::Keys;
+use crate::auth::{Authorities, Keys};
 use crate::config::{CellConfig, CellSecrets, SecretsFrom};
-use crate::{Clock, Config, ConfigError, Entropy, LogSink, Problem, Secrets, Templates, TokenKind};
+use crate::{Clock, Config, ConfigError, Entropy, Fetch, Kvm, LogSink, Problem, Secrets, Templates, TokenKind};
 
 /// What an edge is opened with.
 pub struct Opening {
@@ -61,8 +61,12 @@ pub struct Edge {
     secrets: Option<Secrets>,
     store: OnceLock<Store>,
     lifecycle: OnceLock<Lifecycle>,
+    environments: OnceLock<Environments>,
     leasing: OnceLock<Leasing>,
     templates: OnceLock<Templates>,
+    authorities: OnceLock<Arc<Authorities>>,
+    fetch: OnceLock<Fetch>,
+    kvm: OnceLock<Option<Kvm>>,
 }
 
 impl Edge {
@@ -95,8 +99,12 @@ impl Edge {
             secrets,
             store: OnceLock::new(),
             lifecycle: OnceLock::new(),
+            environments: OnceLock::new(),
             leasing: OnceLock::new(),
             templates: OnceLock::new(),
+            authorities: OnceLock::new(),
+            fetch: OnceLock::new(),
+            kvm: OnceLock::new(),
         }))
     }
 
@@ -111,12 +119,11 @@ impl Edge {
     /// # Errors
     /// [`ConfigError`] when a cell's clients cannot be made.
     pub fn lifecycle(&self) -> Result<Lifecycle, ConfigError> {
-        if let Some(lifecycle) = self.lifecycle.get() {
-            return Ok(lifecycle.clone());
-        }
-        let homes: Result<Vec<HomeCell>, ConfigError> = self.config.cells.iter().map(|cell| self.home(cell)).collect();
-        let lifecycle = Lifecycle::new(self.store().clone(), homes?, self.config.quotas());
-        Ok(self.lifecycle.get_or_init(|| lifecycle).clone())
+        made_once(&self.lifecycle, || {
+            let homes: Result<Vec<HomeCell>, ConfigError> =
+                self.config.cells.iter().map(|cell| self.home(cell)).collect();
+            Ok(Lifecycle::new(self.store().clone(), homes?, self.config.quotas()))
+        })
     }
 
     /// The pools that clusters are in.
@@ -148,22 +155,68 @@ impl Edge {
         Ok(self.leasing.get_or_init(|| leasing).clone())
     }
 
+    /// The steps over the table and the environments in the configured cells, made once a process.
+    ///
+    /// # Errors
+    /// [`ConfigError::Secrets`] when there is no keyring to seal with.
+    pub fn environments(&self) -> Result<Environments, ConfigError> {
+        made_once(&self.environments, || {
+            let keyring = self.secrets.as_ref().map(|secrets| secrets.keyring.clone());
+            let rules = self.config.environments.namespaces.clone();
+            Ok(Environments::new(
+                self.lifecycle()?,
+                keyring.ok_or_else(without_keyring)?,
+                rules,
+            ))
+        })
+    }
+
     /// Where the templates of launches come from, connected once a process.
     ///
     /// # Errors
     /// [`ConfigError`] when the registry's client cannot be made.
     pub(crate) fn templates(&self) -> Result<Templates, ConfigError> {
-        if let Some(templates) = self.templates.get() {
-            return Ok(templates.clone());
-        }
-        let templates = match &self.config.registry_url {
-            None => Templates::of_table(self.store().clone()),
+        made_once(&self.templates, || match &self.config.registry_url {
+            None => Ok(Templates::of_table(self.store().clone())),
             Some(url) => {
                 let key = self.secrets.as_ref().map_or("", |secrets| &secrets.registry_key);
-                Templates::of_registry(&self.net, url, key)?
+                Templates::of_registry(&self.net, url, key)
             }
-        };
-        Ok(self.templates.get_or_init(|| templates).clone())
+        })
+    }
+
+    /// Those who vouch for callers without an API key, connected once a process.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when their clients cannot be made.
+    pub(crate) fn authorities(&self) -> Result<Arc<Authorities>, ConfigError> {
+        made_once(&self.authorities, || {
+            let (config, outside) = (&self.config.environments, &self.config.outside);
+            Ok(Arc::new(Authorities::connect(&self.net, config, outside)?))
+        })
+    }
+
+    /// What fetches pod templates, made once a process.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when its clients cannot be made.
+    pub fn fetch(&self) -> Result<Fetch, ConfigError> {
+        made_once(&self.fetch, || {
+            let secret = self.secrets.as_ref().map_or("", |secrets| &secrets.router_secret);
+            Fetch::connect(&self.net, &self.config.environments, &self.config.outside, secret)
+        })
+    }
+
+    /// Apigee's key value maps, where they are told the keys of new environments, made once a process.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when their client cannot be made.
+    pub fn kvm(&self) -> Result<Option<Kvm>, ConfigError> {
+        made_once(&self.kvm, || {
+            let url = self.config.environments.kvm_url.as_ref();
+            url.map(|url| Kvm::connect(&self.net, url, &self.config.outside))
+                .transpose()
+        })
     }
 
     /// The cells, the default first.
@@ -241,12 +294,21 @@ impl Edge {
     }
 }
 
+/// What is in `place`, made first where there is nothing.
+fn made_once<T: Clone>(place: &OnceLock<T>, make: impl FnOnce() -> Result<T, ConfigError>) -> Result<T, ConfigError> {
+    if let Some(made) = place.get() {
+        return Ok(made.clone());
+    }
+    let made = make()?;
+    Ok(place.get_or_init(|| made).clone())
+}
+
 fn without_keyring() -> ConfigError {
     ConfigError::Secrets("this function was given no keyring".into())
 }
 
 /// A certificate authority as configured: PEM, or base64 of PEM.
-fn ca_pem(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn ca_pem(text: &str) -> Option<Vec<u8>> {
     let text = text.trim();
     if text.is_empty() {
         return None;

@@ -10,6 +10,8 @@ mod call;
 mod clock;
 mod config;
 mod edge;
+mod fetch;
+mod kvm;
 mod log;
 mod page;
 mod powers;
@@ -23,8 +25,13 @@ mod templates;
 pub use auth::key_sha256;
 pub use call::{Call, rest};
 pub use clock::{Clock, Entropy};
-pub use config::{CellConfig, Config, ConfigError, Launches, LeaseConfig, Secrets, SecretsFrom, TokenKind};
+pub use config::{
+    CellConfig, Config, ConfigError, DeployState, DeploymentRules, EnvironmentConfig, FetchConfig, IssuerConfig,
+    Launches, LeaseConfig, OutsideConfig, RouterConfig, Secrets, SecretsFrom, TokenKind,
+};
 pub use edge::{Edge, Opening};
+pub use fetch::{Asker, Fetch, FetchError};
+pub use kvm::{Kvm, KvmError};
 pub use log::{LogLine, LogSink, Metric, Unit};
 pub use page::PageAsk;
 pub use powers::{

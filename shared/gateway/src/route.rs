@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use lifecycle::{Meter, metered};
 use tokio::time::Instant;
 
+use crate::auth::Presented;
 use crate::log::embedded_metrics;
 use crate::{Call, ConfigError, Edge, Launches, LogLine, Metric, Powers, Problem, Reply, auth};
 
@@ -102,6 +103,9 @@ impl Edge {
         Fut: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
         let powers = P::connect(self)?;
+        if endpoint.access == Access::Environments {
+            self.authorities()?;
+        }
         let warmed = powers.clone();
         Ok(Mounted {
             endpoint,
@@ -255,11 +259,14 @@ impl Mounted {
         }
         let credential = auth::credential(&incoming.headers);
         let access = self.endpoint.access;
-        let caller = self.caller(access, credential.as_deref(), &incoming.request_id).await?;
+        let caller = self.caller(access, credential.as_deref(), &incoming).await?;
         if access != Access::Schedule {
             let allowed = may_call(&caller, access, self.edge.config.launches == Launches::Keyed);
             allowed.map_err(|refusal| match (access, refusal) {
                 (Access::Key(Scope::Leases), Refusal::Forbidden(why)) => Problem::new(Code::Unauthenticated, why),
+                (Access::Environments, Refusal::Forbidden(why)) if !caller.is_known() => {
+                    Problem::new(Code::Unauthenticated, format!("Invalid Token: {why}"))
+                }
                 (_, refusal) => refusal.into(),
             })?;
         }
@@ -290,19 +297,28 @@ impl Mounted {
         })
     }
 
-    async fn caller(&self, access: Access, credential: Option<&str>, request_id: &str) -> Result<Caller, Problem> {
+    async fn caller(&self, access: Access, credential: Option<&str>, incoming: &Incoming) -> Result<Caller, Problem> {
+        let edge = &self.edge;
+        let is_environments = access == Access::Environments;
+        if is_environments && edge.config.environments.asks_nobody() {
+            return Ok(Caller::Unasked);
+        }
         if !auth::asks_who(access) || credential.is_none() {
             return Ok(Caller::Nobody);
         }
-        let edge = &self.edge;
+        let look = Look {
+            now: edge.clock.now(),
+            by: format!("{}/key", incoming.request_id),
+        };
+        if is_environments && let Some(token) = Presented::of(&incoming.headers) {
+            let authorities = edge.authorities().map_err(Problem::internal)?;
+            // Boxed, because every other request would carry its size.
+            return Ok(authorities.vouch(&token, edge.store(), &look).boxed().await?);
+        }
         let configured = [
             (edge.config.admin_key_sha256.as_deref(), Caller::ConfiguredAdmin),
             (edge.config.leases.key_sha256.as_deref(), Caller::ConfiguredLeases),
         ];
-        let look = Look {
-            now: edge.clock.now(),
-            by: format!("{request_id}/key"),
-        };
         edge.keys.caller(credential, &configured, edge.store(), &look).await
     }
 }

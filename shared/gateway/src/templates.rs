@@ -1,6 +1,6 @@
 //! Where templates come from: the table, or an external registry that an operator keeps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::Code;
@@ -72,6 +72,8 @@ impl Templates {
                 span: REGISTRY_SPAN,
                 largest_body: REGISTRY_ANSWER_MAX,
                 exempt_hosts: BTreeSet::from([url.host().unwrap_or_default().to_owned()]),
+                pins: BTreeMap::new(),
+                extra_ca_pem: None,
             })
             .map_err(|error| ConfigError::Client(format!("template registry: {error}")))?;
         let mut key = HeaderValue::try_from(key)

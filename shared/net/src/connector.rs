@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{Error, Source};
-use crate::guard::{Guard, Resolver};
+use crate::guard::Resolver;
 
 /// How long a TCP connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -51,14 +50,31 @@ impl fmt::Debug for Trust {
 #[error("there is no certificate in the PEM text")]
 struct NoCertificate;
 
-/// A pool of connections made under `trust`, and where there is a `guard`, only to addresses that it admits.
-pub(crate) fn pool(trust: &Trust, guard: Option<Guard>) -> Result<Pool, Error> {
-    let mut tcp = HttpConnector::new_with_resolver(Resolver::new(guard));
+/// A pool of connections made under `trust`, to addresses that `resolver` gives.
+pub(crate) fn pool(trust: &Trust, resolver: Resolver) -> Result<Pool, Error> {
+    let roots = match &trust.ca_pem {
+        None => public_roots(),
+        Some(pem) => with_roots(RootCertStore::empty(), pem).map_err(Error::BadTrust)?,
+    };
+    pool_over(roots, trust.identity_pem.as_deref(), resolver)
+}
+
+/// As [`pool`], trusting the public webpki roots and those in the PEM text `extra`.
+pub(crate) fn public_pool(extra: Option<&[u8]>, resolver: Resolver) -> Result<Pool, Error> {
+    let roots = match extra {
+        None => public_roots(),
+        Some(pem) => with_roots(public_roots(), pem).map_err(Error::BadTrust)?,
+    };
+    pool_over(roots, None, resolver)
+}
+
+fn pool_over(roots: RootCertStore, identity: Option<&[u8]>, resolver: Resolver) -> Result<Pool, Error> {
+    let mut tcp = HttpConnector::new_with_resolver(resolver);
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
     tcp.set_nodelay(true);
     let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls(trust).map_err(Error::BadTrust)?)
+        .with_tls_config(tls(roots, identity).map_err(Error::BadTrust)?)
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);
@@ -69,15 +85,12 @@ pub(crate) fn pool(trust: &Trust, guard: Option<Guard>) -> Result<Pool, Error> {
         .build(connector))
 }
 
-fn tls(trust: &Trust) -> Result<ClientConfig, Source> {
+fn tls(roots: RootCertStore, identity: Option<&[u8]>) -> Result<ClientConfig, Source> {
     // Named here rather than installed for the process: what else is linked in must not choose the provider.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let config: ConfigBuilder<ClientConfig, WantsClientCert> = match &trust.ca_pem {
-        None => config.with_webpki_roots(),
-        Some(pem) => config.with_root_certificates(roots(pem)?),
-    };
-    match &trust.identity_pem {
+    let config = config.with_root_certificates(roots);
+    match identity {
         None => Ok(config.with_no_client_auth()),
         Some(pem) => {
             let key = PrivateKeyDer::from_pem_slice(pem)?;
@@ -86,8 +99,13 @@ fn tls(trust: &Trust) -> Result<ClientConfig, Source> {
     }
 }
 
-fn roots(pem: &[u8]) -> Result<RootCertStore, Source> {
-    let mut roots = RootCertStore::empty();
+fn public_roots() -> RootCertStore {
+    RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    }
+}
+
+fn with_roots(mut roots: RootCertStore, pem: &[u8]) -> Result<RootCertStore, Source> {
     for certificate in certificates(pem)? {
         roots.add(certificate)?;
     }

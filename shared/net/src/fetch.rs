@@ -1,7 +1,8 @@
 //! Guarded fetches: requests to addresses that somebody wrote down, or that a caller named.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,11 @@ pub struct FetchRules {
     /// Hosts as URLs write them, without a port, that may have inward addresses: those that the operator chose, never
     /// those that a request named.
     pub exempt_hosts: BTreeSet<String>,
+    /// Hosts that are connected to at the address that the operator wrote down, whatever their names resolve to. It may
+    /// be an inward one.
+    pub pins: BTreeMap<String, IpAddr>,
+    /// Certificates in PEM that vouch for hosts beside the public webpki roots.
+    pub extra_ca_pem: Option<Vec<u8>>,
 }
 
 /// Fetches under [`FetchRules`], counted as [`Peer::Outside`](crate::Peer::Outside). Cloning is cheap and shares the connections.

@@ -1,6 +1,6 @@
 //! Which addresses a guarded client may connect to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -163,15 +163,19 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     exempt: Arc<BTreeSet<String>>,
+    pins: Arc<BTreeMap<String, IpAddr>>,
     reach: Arc<Reach>,
 }
 
 impl Guard {
-    /// A guard that lets every address of the hosts `exempt` pass.
-    pub(crate) fn of_hosts(exempt: &BTreeSet<String>) -> Self {
+    /// A guard that lets every address of the hosts `exempt` pass, and of a host of `pins` the one that is written down,
+    /// without asking for its addresses.
+    pub(crate) fn of_hosts(exempt: &BTreeSet<String>, pins: &BTreeMap<String, IpAddr>) -> Self {
         let exempt = exempt.iter().map(|host| host.to_ascii_lowercase()).collect();
+        let pins = pins.iter().map(|(host, address)| (host.to_ascii_lowercase(), *address));
         Guard {
             exempt: Arc::new(exempt),
+            pins: Arc::new(pins.collect()),
             reach: Arc::default(),
         }
     }
@@ -180,6 +184,7 @@ impl Guard {
     pub(crate) fn of_reach(reach: &Reach) -> Self {
         Guard {
             exempt: Arc::default(),
+            pins: Arc::default(),
             reach: Arc::new(reach.clone()),
         }
     }
@@ -204,18 +209,23 @@ impl Guard {
     }
 }
 
-/// Resolves names as the operating system does. With a guard, a name with any inward address is refused, and
-/// connections go to the very addresses that were checked.
-#[derive(Clone, Debug)]
+/// Says which addresses a name has, in place of the operating system.
+pub type Names = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
+
+/// Resolves names as the operating system does, or as `names` says. With a guard, a name with any inward address is
+/// refused, and connections go to the very addresses that were checked.
+#[derive(Clone)]
 pub(crate) struct Resolver {
     system: GaiResolver,
+    names: Option<Names>,
     guard: Option<Guard>,
 }
 
 impl Resolver {
-    pub(crate) fn new(guard: Option<Guard>) -> Self {
+    pub(crate) fn new(names: Option<Names>, guard: Option<Guard>) -> Self {
         Resolver {
             system: GaiResolver::new(),
+            names,
             guard,
         }
     }
@@ -231,10 +241,19 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let (guard, host) = (self.guard.clone(), name.as_str().to_owned());
-        let resolving = self.system.call(name);
+        let Resolver { system, names, guard } = self;
+        let (mut system, names, guard) = (system.clone(), names.clone(), guard.clone());
         Box::pin(async move {
-            let addresses: Vec<SocketAddr> = resolving.await?.collect();
+            let host = name.as_str().to_ascii_lowercase();
+            // The connector puts the port in.
+            let with_port = |address: IpAddr| SocketAddr::new(address, 0);
+            if let Some(pinned) = guard.as_ref().and_then(|guard| guard.pins.get(&host)) {
+                return Ok(vec![with_port(*pinned)].into_iter());
+            }
+            let addresses: Vec<SocketAddr> = match names {
+                Some(names) => names(&host).into_iter().map(with_port).collect(),
+                None => system.call(name).await?.collect(),
+            };
             if let Some(guard) = guard {
                 for address in &addresses {
                     guard.admit(&host, address.ip())?;
@@ -335,7 +354,8 @@ mod tests {
 
     #[test]
     fn a_host_that_is_an_address_is_checked_in_every_form_that_is_not_resolved() {
-        let guard = Guard::of_hosts(&BTreeSet::from(["10.0.0.9".to_owned(), "[FD00::9]".to_owned()]));
+        let exempt = BTreeSet::from(["10.0.0.9".to_owned(), "[FD00::9]".to_owned()]);
+        let guard = Guard::of_hosts(&exempt, &BTreeMap::new());
         let check = |uri: &str| guard.check(&uri.parse().unwrap());
         for inside in [
             "http://127.0.0.1/",

@@ -19,14 +19,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use guard::Guard;
+use guard::{Guard, Resolver};
 
 pub use client::{Client, Kept, LARGEST_ANSWER};
 pub use connector::Trust;
 pub use error::Error;
 pub use fault::{Fault, Faults};
 pub use fetch::{Fetch, FetchRules};
-pub use guard::{Reach, Rule};
+pub use guard::{Names, Reach, Rule};
 pub use retry::{ATTEMPTS, LONGEST_RETRY_AFTER};
 pub use scope::{Counts, DEFAULT_SPAN, NOTES_MAX, Scope, note, within};
 
@@ -93,6 +93,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// For tests: consulted before each attempt; nothing is injected without it.
     pub faults: Option<Faults>,
+    /// For tests: what names resolve to; as the operating system has it without.
+    pub names: Option<Names>,
 }
 
 /// The shared connector and the policy over it. Cloning is cheap and shares the connections.
@@ -108,7 +110,8 @@ impl Net {
     /// # Errors
     /// [`Error::BadTrust`] when the TLS provider refuses its own protocol versions.
     pub fn new(settings: Settings) -> Result<Net, Error> {
-        let pool = connector::pool(&Trust::default(), None)?;
+        let resolver = Resolver::new(settings.names.clone(), None);
+        let pool = connector::pool(&Trust::default(), resolver)?;
         Ok(Net {
             settings: Arc::new(settings),
             pool,
@@ -130,7 +133,8 @@ impl Net {
     /// # Errors
     /// [`Error::BadTrust`] when a PEM text holds no certificate, no key, or a key of another certificate.
     pub fn client_trusting(&self, peer: Peer, trust: &Trust) -> Result<Client, Error> {
-        Ok(Client::new(peer, connector::pool(trust, None)?, None, &self.settings))
+        let pool = connector::pool(trust, self.resolver(None))?;
+        Ok(Client::new(peer, pool, None, &self.settings))
     }
 
     /// As [`Net::client_trusting`], for addresses that strangers wrote down: only those of the public internet are
@@ -140,19 +144,23 @@ impl Net {
     /// As [`Net::client_trusting`].
     pub fn client_guarded(&self, peer: Peer, trust: &Trust, reach: &Reach) -> Result<Client, Error> {
         let guard = Guard::of_reach(reach);
-        let pool = connector::pool(trust, Some(guard.clone()))?;
+        let pool = connector::pool(trust, self.resolver(Some(guard.clone())))?;
         Ok(Client::new(peer, pool, Some(guard), &self.settings))
     }
 
     /// Fetches under `rules`. It has connections of its own, so keep it.
     ///
     /// # Errors
-    /// As [`Net::new`].
+    /// As [`Net::new`], and [`Error::BadTrust`] when the rules' PEM text holds no certificate.
     pub fn fetch(&self, rules: FetchRules) -> Result<Fetch, Error> {
-        let guard = Guard::of_hosts(&rules.exempt_hosts);
-        let pool = connector::pool(&Trust::default(), Some(guard.clone()))?;
+        let guard = Guard::of_hosts(&rules.exempt_hosts, &rules.pins);
+        let pool = connector::public_pool(rules.extra_ca_pem.as_deref(), self.resolver(Some(guard.clone())))?;
         let client = Client::new(Peer::Outside, pool, Some(guard), &self.settings);
         Ok(Fetch::new(client, rules))
+    }
+
+    fn resolver(&self, guard: Option<Guard>) -> Resolver {
+        Resolver::new(self.settings.names.clone(), guard)
     }
 
     /// The client of `peer` as the AWS SDK takes it: same connections, same policy, same counters.

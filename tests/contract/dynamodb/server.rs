@@ -126,7 +126,11 @@ fn patient(faults: Option<Faults>) -> Settings {
         store: Duration::from_secs(120),
         ..Timeouts::default()
     };
-    Settings { timeouts, faults }
+    Settings {
+        timeouts,
+        faults,
+        names: None,
+    }
 }
 
 fn sdk(url: &str) -> SdkConfig {

@@ -143,6 +143,7 @@ impl Weather {
         Settings {
             timeouts,
             faults: Some(faults),
+            names: None,
         }
     }
 

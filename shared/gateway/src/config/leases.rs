@@ -45,9 +45,7 @@ impl LeaseConfig {
         };
         let cleans = match old(&get, "K8S-CLAIMER_CLEAR_NAMESPACES", "CLEAR_NAMESPACES") {
             None => true,
-            Some((name, text)) => {
-                truth(&text).ok_or_else(|| wrong(name, format!("'{text}' is neither 'true' nor 'false'")))?
-            }
+            Some((name, _)) => super::switch(&get, name, true)?,
         };
         Ok(Self {
             pool: ClusterPoolName::parse(&pool).map_err(|refusal| wrong("LAYBY_LEASE_POOL", refusal.to_string()))?,
@@ -70,13 +68,4 @@ fn old(
     debug_assert_eq!(prefixed.strip_prefix(OLD_PREFIX), Some(bare));
     let of = |name| get(name).map(|value| (name, value));
     of(prefixed).or_else(|| of(bare))
-}
-
-/// A truth value as Go writes it, because the older service was written in it.
-fn truth(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "t" | "true" => Some(true),
-        "0" | "f" | "false" => Some(false),
-        _ => None,
-    }
 }

@@ -1,5 +1,9 @@
 //! Variables, good and bad.
 
+use std::collections::BTreeMap;
+
+use cluster_client::{EnvironmentRules, PodSecurity};
+
 use super::*;
 
 fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
@@ -165,4 +169,154 @@ fn what_k8s_claimer_was_told_is_understood_with_its_prefix_first() {
         wrong.contains("CLEAR_NAMESPACES") && wrong.contains("'perhaps'"),
         "{wrong}"
     );
+}
+
+fn environments(pairs: &[(&str, &str)]) -> Result<Config, String> {
+    let mut all = vec![("LAYBY_INSTALLATION", "dev")];
+    all.extend(pairs);
+    read(&all)
+}
+
+#[test]
+fn without_a_word_environments_are_in_production_and_nobody_vouches() {
+    let config = environments(&[]).unwrap();
+    let own = &config.environments;
+    assert_eq!(own.state, DeployState::Production);
+    assert_eq!(own.deployments, DeploymentRules::default());
+    assert_eq!(own.namespaces, EnvironmentRules::default());
+    assert!(!own.asks_nobody());
+    assert!(own.issuer.is_none() && own.roles_url.is_none() && own.kvm_url.is_none());
+    assert_eq!(
+        (&own.fetch, &config.outside),
+        (&FetchConfig::default(), &OutsideConfig::default())
+    );
+    for state in ["DEV", "DEV_CONTAINER"] {
+        let own = environments(&[("DEPLOY_STATE", state)]).unwrap().environments;
+        assert_eq!((own.state, own.asks_nobody()), (DeployState::Development, false));
+    }
+    let production = environments(&[("DEPLOY_STATE", "PROD")]).unwrap();
+    assert_eq!(production.environments.state, DeployState::Production);
+}
+
+#[test]
+fn variables_of_the_older_service_are_read_as_it_read_them() {
+    let own = |pairs: &[(&str, &str)]| environments(pairs).map(|config| config.environments);
+    let switched = own(&[("ALLOW_PRIV_CONTAINERS", "true"), ("ISOLATE_NAMESPACE", "true")]).unwrap();
+    assert!(switched.deployments.allow_privileged);
+    assert_eq!(switched.namespaces.enforce, PodSecurity::Privileged);
+    assert_eq!(switched.namespaces.isolated_but_from, Some(Vec::new()));
+    let own_of = own(&[
+        ("LAYBY_ENVIRONMENTS_ENFORCE", "restricted"),
+        ("LAYBY_ENVIRONMENTS_WARN", "baseline"),
+        ("ISOLATE_NAMESPACE", "true"),
+        ("LAYBY_ROUTER_NAMESPACES", "edge, edge-private"),
+    ]);
+    let namespaces = own_of.unwrap().namespaces;
+    assert_eq!(
+        (namespaces.enforce, namespaces.warn),
+        (PodSecurity::Restricted, PodSecurity::Baseline)
+    );
+    let routers: Vec<String> = namespaces
+        .isolated_but_from
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(routers, ["edge", "edge-private"]);
+    for wrong in [
+        ("LAYBY_ENVIRONMENTS_ENFORCE", "none"),
+        ("LAYBY_ROUTER_NAMESPACES", "Edge"),
+    ] {
+        assert!(own(&[wrong]).is_err(), "{wrong:?}");
+    }
+    let roles = |text: &str| own(&[("AUTH_API_HOST", text)]).map(|own| own.roles_url.unwrap().to_string());
+    assert_eq!(roles("auth.example").unwrap(), "https://auth.example/");
+    assert_eq!(roles("auth.example:8443").unwrap(), "https://auth.example:8443/");
+    assert_eq!(roles("http://127.0.0.1:1/").unwrap(), "http://127.0.0.1:1/");
+    let kvm = |pairs: &[(&str, &str)]| own(pairs).unwrap().kvm_url.map(|url| url.to_string());
+    assert_eq!(
+        kvm(&[("APIGEE_KVM", "true")]).unwrap(),
+        "https://api.enterprise.apigee.com/"
+    );
+    let both = [("APIGEE_KVM", "true"), ("AUTH_API_HOST", "auth.example")];
+    assert_eq!(kvm(&both).unwrap(), "https://auth.example/");
+    assert_eq!(kvm(&[("APIGEE_KVM", "false"), both[1]]), None);
+    let router = own(&[
+        ("SHIPYARD_HOST", "Shipyard.example"),
+        ("INTERNAL_ROUTER_HOST", "router.local:8080"),
+        ("SHIPYARD_PRIVATE_SECRET", "s"),
+    ]);
+    let router = router.unwrap().fetch.router.unwrap();
+    assert_eq!(router.host, "shipyard.example");
+    assert_eq!(router.internal, "http://router.local:8080/");
+    assert_eq!(
+        (router.header.as_str(), router.secret.as_deref()),
+        ("x-routing-api-key", Some("s"))
+    );
+}
+
+#[test]
+fn an_issuer_has_an_audience_and_hosts_are_hosts() {
+    let issuer = ("LAYBY_OIDC_ISSUER", "https://issuer.example/realm");
+    let audience = ("LAYBY_OIDC_AUDIENCE", "layby");
+    let config = environments(&[issuer, audience]).unwrap();
+    let expected = IssuerConfig {
+        url: issuer.1.to_owned(),
+        audience: audience.1.to_owned(),
+        claim: "organisations".to_owned(),
+        jwks_url: None,
+    };
+    assert_eq!(config.environments.issuer, Some(expected));
+    let config = environments(&[
+        ("LAYBY_FETCH_HOSTS", "A.example, b.example:8443,c.example:443,"),
+        ("LAYBY_OUTSIDE_PINS", "A.example=10.0.0.7, b.example = fd00::7"),
+    ])
+    .unwrap();
+    let hosts: Vec<&str> = config.environments.fetch.hosts.iter().map(String::as_str).collect();
+    assert_eq!(hosts, ["a.example", "b.example:8443", "c.example"]);
+    let pins: Vec<String> = config
+        .outside
+        .pins
+        .iter()
+        .map(|(host, at)| format!("{host} {at}"))
+        .collect();
+    assert_eq!(pins, ["a.example 10.0.0.7", "b.example fd00::7"]);
+    for (name, text, said) in [
+        ("LAYBY_OIDC_ISSUER", "issuer.example", "is not an http or https URL"),
+        ("LAYBY_OIDC_ISSUER", issuer.1, "LAYBY_OIDC_AUDIENCE: is missing"),
+        (
+            "LAYBY_FETCH_HOSTS",
+            "a.example,https://b.example",
+            "'https://b.example' is no host",
+        ),
+        ("LAYBY_FETCH_HOSTS", "a.example/path", "is no host"),
+        ("LAYBY_FETCH_HOSTS", "user@a.example", "is no host"),
+        ("LAYBY_OUTSIDE_PINS", "a.example", "'a.example' is no pin"),
+        ("LAYBY_OUTSIDE_PINS", "a.example=b.example", "is no pin"),
+        ("LAYBY_OUTSIDE_PINS", "a.example:8443=10.0.0.7", "is no pin"),
+        (
+            "DEPLOY_STATE",
+            "dev",
+            "'dev' is none of 'PROD', 'DEV' and 'DEV_CONTAINER'",
+        ),
+        ("ALLOW_PRIV_CONTAINERS", "perhaps", "neither 'true' nor 'false'"),
+        (
+            "AUTH_API_HOST",
+            "https://a.example/?b",
+            "neither a host nor an http or https URL",
+        ),
+        (
+            "SHIPYARD_HOST",
+            "a.example",
+            "INTERNAL_ROUTER_HOST: is missing beside SHIPYARD_HOST",
+        ),
+        (
+            "INTERNAL_ROUTER_HOST",
+            "a.example",
+            "SHIPYARD_HOST: is missing beside INTERNAL_ROUTER_HOST",
+        ),
+    ] {
+        let error = environments(&[(name, text)]).err().unwrap();
+        assert!(error.contains(said), "{name}={text}: {error}");
+    }
 }

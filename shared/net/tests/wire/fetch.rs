@@ -1,24 +1,46 @@
 //! Guarded fetches: whom they reach, how much they read and how long they take.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request};
-use net::{Error, Fetch, FetchRules, Peer, Reach, Rule, Scope, Trust, within};
+use net::{Error, Fetch, FetchRules, Net, Peer, Reach, Rule, Scope, Settings, Trust, within};
 
 use crate::server::{Act, Server};
-use crate::{ms, net, request};
+use crate::{ms, net, request, settings};
 
 const LARGEST: usize = 1000;
 
-fn fetch(exempt: &[&str], span: Duration) -> Fetch {
-    let rules = FetchRules {
+fn rules(exempt: &[&str], span: Duration) -> FetchRules {
+    FetchRules {
         span,
         largest_body: LARGEST,
         exempt_hosts: exempt.iter().map(|host| (*host).to_owned()).collect::<BTreeSet<_>>(),
-    };
-    net(ms(3000)).fetch(rules).unwrap()
+        pins: BTreeMap::new(),
+        extra_ca_pem: None,
+    }
+}
+
+fn fetch(exempt: &[&str], span: Duration) -> Fetch {
+    net(ms(3000)).fetch(rules(exempt, span)).unwrap()
+}
+
+/// A fetch for which every name has the addresses that `names` says, the nth time it is asked, and how often it was.
+fn resolving(
+    rules: FetchRules,
+    names: impl Fn(usize) -> Vec<IpAddr> + Send + Sync + 'static,
+) -> (Fetch, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let net = Net::new(Settings {
+        names: Some(Arc::new(move |_| names(counted.fetch_add(1, Ordering::SeqCst)))),
+        ..settings(ms(3000))
+    });
+    (net.unwrap().fetch(rules).unwrap(), asked)
 }
 
 /// The URL of `server` with another name for its host.
@@ -98,6 +120,61 @@ async fn hosts_that_the_operator_wrote_down_may_be_inside() {
         assert_eq!(answer.await.unwrap().body(), "inside");
         assert_eq!(scope.counts().outside, 1);
     }
+}
+
+#[tokio::test]
+async fn a_pinned_host_is_at_the_address_that_was_written_down_and_no_other_is() {
+    let server = Server::start(|_| Act::Answer(200, "inside")).await;
+    let pinned = FetchRules {
+        pins: BTreeMap::from([("Templates.Example".to_owned(), "127.0.0.1".parse().unwrap())]),
+        ..rules(&[], ms(3000))
+    };
+    let (fetch, asked) = resolving(pinned, |_| vec!["127.0.0.1".parse().unwrap()]);
+    let answer = fetch
+        .send(request(Method::GET, &at(&server, "templates.example")))
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.body().as_ref(), asked.load(Ordering::SeqCst)),
+        (&b"inside"[..], 0)
+    );
+    for host in ["other.example", "127.0.0.1", "templates.example.other.example"] {
+        let outcome = fetch.send(request(Method::GET, &at(&server, host))).await;
+        assert!(
+            matches!(outcome, Err(Error::Guarded(Rule::InwardAddress("loopback")))),
+            "{host}"
+        );
+    }
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_name_whose_addresses_change_is_judged_by_those_that_are_connected_to() {
+    let server = Server::start(|_| Act::Answer(200, "inside")).await;
+    let inward: IpAddr = "127.0.0.1".parse().unwrap();
+    let outward: IpAddr = "8.8.8.8".parse().unwrap();
+    // It passes the first time, with nothing to connect to: the next try asks again, and judges what it hears then.
+    let changing = move |number| if number == 0 { Vec::new() } else { vec![inward] };
+    let (fetch, asked) = resolving(rules(&[], ms(8000)), changing);
+    let scope = Scope::lasting(ms(8000));
+    let outcome = within(
+        scope,
+        fetch.send(request(Method::GET, &at(&server, "changing.example"))),
+    );
+    let outcome = outcome.await;
+    assert!(
+        matches!(outcome, Err(Error::Guarded(Rule::InwardAddress("loopback")))),
+        "{outcome:?}"
+    );
+    assert_eq!((asked.load(Ordering::SeqCst), server.connections()), (2, 0));
+    // One inward address among others is enough, in whichever form it is written.
+    for hidden in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"] {
+        let hidden: IpAddr = hidden.parse().unwrap();
+        let (fetch, _) = resolving(rules(&[], ms(3000)), move |_| vec![outward, hidden]);
+        let outcome = fetch.send(request(Method::GET, &at(&server, "several.example"))).await;
+        assert!(matches!(outcome, Err(Error::Guarded(_))), "{hidden}: {outcome:?}");
+    }
+    assert_eq!(server.connections(), 0);
 }
 
 #[tokio::test]

@@ -32,7 +32,10 @@ fn settings(span: Duration) -> Settings {
         platform: span,
         outside: span,
     };
-    Settings { timeouts, faults: None }
+    Settings {
+        timeouts,
+        ..Settings::default()
+    }
 }
 
 fn request(method: Method, url: &str) -> Request<Bytes> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 
 use http::Method;
-use net::{Error, Peer, Trust};
+use net::{Error, FetchRules, Peer, Trust};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -115,4 +115,23 @@ async fn what_is_no_certificate_or_key_is_refused_and_not_shown() {
     }
     let shown = format!("{:?}", trust(Some(CA), Some(CLIENT)));
     assert_eq!(shown, "Trust { ca: true, identity: true }");
+}
+
+#[tokio::test]
+async fn a_fetch_may_trust_one_more_authority_beside_the_public_ones() {
+    let url = start();
+    let fetch = |extra: Option<&[u8]>| {
+        net(ms(3000)).fetch(FetchRules {
+            span: ms(3000),
+            largest_body: 1000,
+            exempt_hosts: [String::from("127.0.0.1")].into(),
+            pins: [].into(),
+            extra_ca_pem: extra.map(<[u8]>::to_vec),
+        })
+    };
+    let answer = fetch(Some(CA)).unwrap().send(request(Method::GET, &url)).await.unwrap();
+    assert_eq!(answer.body(), "nobody");
+    let outcome = fetch(None).unwrap().send(request(Method::GET, &url)).await;
+    assert!(matches!(outcome, Err(Error::Unreachable(_))), "{outcome:?}");
+    assert!(matches!(fetch(Some(b"none")), Err(Error::BadTrust(_))));
 }
