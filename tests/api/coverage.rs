@@ -100,10 +100,14 @@ async fn without_its_table_every_endpoint_that_needs_one_answers_503_and_when_to
                 let path = path.replace("{template}", NOTEBOOK).replace("{name}", NOTEBOOK);
                 let path = path
                     .replace("{id}", UNKNOWN_ID)
+                    .replace("{environment}", "acme:none")
                     .replace("{token}", UNKNOWN_TOKEN)
                     .replace("{lease}", UNKNOWN_TOKEN);
                 let body = match endpoint.id {
                     "application-activity" => json!({}),
+                    "environment-create" => json!({ "environmentName": "acme:none" }),
+                    "environment-patch" => json!({}),
+                    "deployment-create" => json!({ "deploymentName": "web", "publicHosts": "" }),
                     "key-create" => json!({ "name": NOTEBOOK, "scopes": ["apps"] }),
                     "pool-put" => json!({ "size": 1 }),
                     "lease-acquire" | "lease-renew" => json!({ "max_time": 60 }),

@@ -3,6 +3,7 @@
 
 mod applications;
 mod coverage;
+mod environments;
 mod fallback;
 mod figures;
 mod health;

@@ -18,7 +18,7 @@ async fn reaper(app: &App) -> Own {
 /// A report's numbers without those that are nought, those that time decides, and those of lanes, pools and leases.
 fn numbers(mut report: Value) -> Value {
     let fields = report.as_object_mut().unwrap();
-    for field in ["now", "lag-ms", "lanes", "pools", "leases"] {
+    for field in ["now", "lag-ms", "lanes", "pools", "environments", "leases"] {
         assert!(fields.remove(field).is_some(), "{field}");
     }
     fields.retain(|_, value| *value != json!(0));

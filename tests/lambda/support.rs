@@ -76,7 +76,10 @@ fn variables(config: &Config) -> Vec<(&'static str, String)> {
         Launches::Open => "open",
         Launches::Keyed => "keyed",
     };
+    let issuer = config.environments.issuer.as_ref();
     let optional = [
+        ("LAYBY_OIDC_ISSUER", issuer.map(|issuer| issuer.url.clone())),
+        ("LAYBY_OIDC_AUDIENCE", issuer.map(|issuer| issuer.audience.clone())),
         ("LAYBY_DYNAMODB_URL", config.dynamodb_url.clone()),
         ("LAYBY_QUOTA", config.quota.map(|quota| quota.to_string())),
         ("LAYBY_ADMIN_KEY_SHA256", config.admin_key_sha256.clone()),

@@ -4,6 +4,7 @@
 mod brake;
 mod counts;
 mod crash_points;
+mod environments;
 mod flood;
 mod isolation;
 mod lanes;

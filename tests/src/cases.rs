@@ -2,6 +2,7 @@
 
 mod applications;
 mod clusters;
+mod environments;
 mod keys;
 pub mod leases;
 mod others;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::{Code, Endpoint};
-use domain::{Access, KeyAsk, KeyId, KeyName, Look, Scope};
+use domain::{Access, KeyAsk, KeyId, KeyName, Look, OrganisationName, Scope};
 use futures::future::BoxFuture;
 use net::Peer;
 use serde_json::{Value, json};
@@ -32,13 +33,23 @@ pub const COUNTED: &str = "counted";
 pub const BROKEN: &str = "broken";
 /// A key with the scope `admin` that stands in the table; the installation's own stands in its configuration.
 pub const ADMIN: &str = "a-second-admins-key";
+/// A key for the environments of the organisation `acme` alone, which stands in the table.
+pub const ACME: &str = "a-key-of-acme";
 /// An id that no application has.
 pub const UNKNOWN_ID: &str = "00000000000000000000000000000000";
 /// More than a row rests between two looks at it.
 pub const REST: Duration = Duration::from_secs(2);
 
+/// What the name of a pod comes after, which differs from one answer to the next, in the logs of a deployment.
+const POD_HEADER: &str = "Logs for pod: ";
+/// Digits of the number that makes a word [`fresh`].
+const FRESH_DIGITS: usize = 20;
 /// Fields whose values differ from one answer to the next.
-const VOLATILE: [&str; 25] = [
+const VOLATILE: [&str; 32] = [
+    "createdAt",
+    "metadata",
+    "privateSecret",
+    "publicSecret",
     "at",
     "cluster_name",
     "epoch",
@@ -46,7 +57,10 @@ const VOLATILE: [&str; 25] = [
     "expires-at",
     "expires_at",
     "expires_in",
+    "expiresAt",
     "kubeconfig",
+    "lastTransitionTime",
+    "lastUpdateTime",
     "server",
     "since",
     "ticket",
@@ -125,6 +139,22 @@ pub enum Setting {
     LeasedDown,
     /// Another key of the keyring is the newest, and not the one that everything was sealed with.
     RotatedKeys,
+    /// A host name that another environment has is answered with the older service's status.
+    OldHostStatus,
+    /// A deployment is served under host names of its environment alone.
+    OwnHosts,
+    /// Apigee is told the keys of environments, and is out of reach.
+    ApigeeDown,
+    /// The issuer of access tokens is out of reach.
+    IssuerDown,
+    /// Where pod templates come from, nobody answers.
+    OriginDown,
+    /// Environments are reached from themselves alone.
+    Isolated,
+    /// Pod templates of one host come through the operator's own router.
+    Router,
+    /// The cluster is out of reach.
+    ClusterDown,
 }
 
 /// How an endpoint is asked. What it takes to ask it is done through the installation itself.
@@ -208,9 +238,9 @@ impl Case {
                 assert_eq!(answer.json()["title"], code.title(), "{}", self.name());
             }
             Expected::Unauthorised => {
-                // Whoever leases is refused as the older service refused them.
+                // Whoever leases, or has environments, is refused as the older services refused them.
                 let status = match self.endpoint.access {
-                    Access::Key(Scope::Leases) => 401,
+                    Access::Key(Scope::Leases) | Access::Environments => 401,
                     _ => 403,
                 };
                 assert_eq!(answer.status.as_u16(), status, "{}: {}", self.name(), answer.text());
@@ -230,6 +260,7 @@ pub fn all() -> Vec<Case> {
         pools::cases(),
         leases::cases(),
         clusters::cases(),
+        environments::cases(),
         others::cases(),
     ]
     .into_iter()
@@ -237,23 +268,17 @@ pub fn all() -> Vec<Case> {
     .collect()
 }
 
-/// Writes the templates and the key that cases use.
+/// Writes the templates and the keys that cases use.
 pub async fn prepare(app: &App) {
-    let lifecycle = app.adapter().lifecycle().unwrap();
-    let asked = KeyAsk {
-        name: KeyName::parse("second-admin").unwrap(),
-        scopes: [Scope::Admin].into(),
-        organisations: None,
+    let key = |name: &str, scope, organisations| KeyAsk {
+        name: KeyName::parse(name).unwrap(),
+        scopes: [scope].into(),
+        organisations,
         expires_at: None,
     };
-    let look = Look {
-        now: app.now(),
-        by: "test".to_owned(),
-    };
-    let record = asked.into_record(KeyId::from_bytes([2; 16]), look.now).unwrap();
-    let sha256 = vault::sha256_hex(ADMIN.as_bytes());
-    let created = lifecycle.store().create_key(&sha256, &record, &look, None).await;
-    assert_eq!(created.unwrap(), KeyCreated::Written);
+    let acme = [OrganisationName::parse("acme").unwrap()].into();
+    write_key(app, ADMIN, 2, key("second-admin", Scope::Admin, None)).await;
+    write_key(app, ACME, 3, key("acme", Scope::Envs, Some(acme))).await;
     app.template(NOTEBOOK, "layby/notebook:1").await;
     app.template(POOLED, "layby/notebook:1").await;
     app.template(BROKEN, "layby/pull-error:1").await;
@@ -261,10 +286,23 @@ pub async fn prepare(app: &App) {
     app.template_of(COUNTED, &counted).await;
 }
 
+/// Writes down a key.
+async fn write_key(app: &App, key: &str, id: u8, asked: KeyAsk) {
+    let look = Look {
+        now: app.now(),
+        by: "test".to_owned(),
+    };
+    let record = asked.into_record(KeyId::from_bytes([id; 16]), look.now).unwrap();
+    let lifecycle = app.adapter().lifecycle().unwrap();
+    let sha256 = vault::sha256_hex(key.as_bytes());
+    let created = lifecycle.store().create_key(&sha256, &record, &look, None).await;
+    assert_eq!(created.unwrap(), KeyCreated::Written);
+}
+
 /// A word that was not used before, long enough for an `Idempotency-Key` of anybody.
 fn fresh(what: &str) -> String {
     static USED: AtomicUsize = AtomicUsize::new(0);
-    format!("{what}-{:020}", USED.fetch_add(1, Ordering::Relaxed))
+    format!("{what}-{:0FRESH_DIGITS$}", USED.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A launch of which nothing is made yet: its cluster was out of reach.
@@ -280,7 +318,12 @@ async fn pending(app: &App) -> Launched {
 pub fn told(answer: &Answer) -> Value {
     let kind = answer.header("content-type").unwrap_or_default();
     if kind.starts_with("text/") {
-        Value::String(answer.text())
+        let text = answer.text();
+        let lines = text.lines().map(|line| match line.starts_with(POD_HEADER) {
+            true => POD_HEADER,
+            false => line,
+        });
+        Value::String(lines.collect::<Vec<_>>().join("\n"))
     } else {
         masked(answer.json())
     }
@@ -299,7 +342,20 @@ fn masked(mut answer: Value) -> Value {
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| *item = masked(item.take())),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::String(text) => *text = unnumbered(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
     answer
+}
+
+/// The text without the number that makes a word of it [`fresh`].
+fn unnumbered(text: &str) -> String {
+    let is_fresh = text
+        .as_bytes()
+        .windows(FRESH_DIGITS)
+        .any(|window| window.iter().all(u8::is_ascii_digit));
+    if !is_fresh {
+        return text.to_owned();
+    }
+    text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect()
 }

@@ -1,5 +1,6 @@
 //! How many requests each operation makes, held against what it may make. Counted, never timed.
 
+mod environments;
 mod leases;
 mod pass;
 
@@ -16,6 +17,7 @@ use store::{Launched, Store};
 use crate::App;
 use crate::scenario::meddling;
 
+pub use environments::of_environments;
 pub use leases::{Crowd, of_a_crowd, of_leases};
 pub use pass::of_a_pass;
 
@@ -37,9 +39,9 @@ const LAUNCH_CLUSTER_MAX: u64 = 5;
 /// Requests to DynamoDB for a list of a thousand of all applications: the living in their shards, the past by its days,
 /// twice where a page was short, and the rows a hundred at a time.
 const LIST_STORE_MAX: u64 = 150;
-/// Requests to DynamoDB of a run that finds nothing due: a query a shard, one for what is known of the cell, and one for
-/// the pools. A shard of the sweep, of which one is due each minute, is measured by itself.
-const IDLE_STORE: u64 = limits::DUE_SHARDS as u64 + 2 + IDLE_LEASES;
+/// Requests to DynamoDB of a run that finds nothing due: a query a shard, of applications and of
+/// environments, one for what is known of the cell, and one for the pools. A shard of the sweep, of which one is due each minute, is measured by itself.
+const IDLE_STORE: u64 = limits::DUE_SHARDS as u64 + 2 + limits::ENVIRONMENT_SHARDS as u64 + IDLE_LEASES;
 /// Those of clusters that can be leased: what is due, by shard, and the list of them.
 const IDLE_LEASES: u64 = limits::LEASE_SHARDS as u64 + 1;
 /// Requests to Kubernetes, and to the route proxy, with which a run finds out whether they can be reached.

@@ -111,6 +111,11 @@ impl Installation {
         self.http.put(path)
     }
 
+    /// `PATCH path`.
+    pub fn patch(&self, path: &str) -> Ask {
+        self.http.patch(path)
+    }
+
     /// `DELETE path`.
     pub fn delete(&self, path: &str) -> Ask {
         self.http.delete(path)

@@ -10,6 +10,7 @@ mod app;
 pub mod cases;
 pub mod counts;
 pub mod flood;
+mod gate;
 mod http;
 mod installation;
 pub mod leases;
@@ -24,6 +25,7 @@ pub mod scale;
 pub mod scenario;
 
 pub use app::App;
+pub use gate::Gate;
 pub use http::{Answer, Ask, Http};
 pub use installation::{Installation, Launched};
 pub use lessor::{Lessor, cluster_pools, default_pool, lease_rules, registration, this_machine};

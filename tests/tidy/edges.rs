@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, Package};
 use crate::workspace::metadata;
 
 /// Each crate with the crates of the workspace that it may know.
-const MAY_KNOW: [(&str, &[&str]); 19] = [
+const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("net", &[]),
     ("embedded", &[]),
@@ -33,6 +33,7 @@ const MAY_KNOW: [(&str, &[&str]); 19] = [
     ),
     ("access", ROOM),
     ("applications", ROOM),
+    ("environments", ROOM),
     ("leases", ROOM),
     ("reaper", ROOM),
     ("site", ROOM),
@@ -44,6 +45,7 @@ const MAY_KNOW: [(&str, &[&str]); 19] = [
             "applications",
             "cluster-client",
             "domain",
+            "environments",
             "gateway",
             "leases",
             "lifecycle",
@@ -63,6 +65,7 @@ const LOCAL: &[&str] = &[
     "cluster-client",
     "domain",
     "embedded",
+    "environments",
     "fallback",
     "gateway",
     "leases",

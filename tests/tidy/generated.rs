@@ -106,6 +106,8 @@ fn index_patterns(endpoint: &Endpoint, index: Index) -> Vec<&'static str> {
         Index::List => [
             ("APP#", "APP#*"),
             ("APP#", "SPARE#*"),
+            ("ENV#", "ENVALL"),
+            ("ENV#", "ENV#*"),
             ("TPL#", "TPL"),
             ("TPL#", "POOL"),
             ("KEY#", "KEY"),

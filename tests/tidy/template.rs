@@ -1,12 +1,23 @@
 //! The deployment's descriptions, read as YAML: the table is the store's, roles are narrow, stages are complete.
 
 use api::ENDPOINTS;
+use gateway::Config;
 use saphyr::{LoadableYamlNode, Yaml};
 use store::schema;
 
 use crate::workspace::{files, has_extension, read};
 
 const TEMPLATE: &str = "infra/template.yaml";
+/// Settings that not every function is told: for one machine alone, in the secret, or where there is need of it.
+const NOT_GLOBAL: [&str; 7] = [
+    "LAYBY_DYNAMODB_URL",
+    "LAYBY_SECRETS",
+    "LAYBY_SECRETS_ARN",
+    "AUTH_TOKEN",
+    "K8S-CLAIMER_AUTH_TOKEN",
+    "K8S-CLAIMER_CLEAR_NAMESPACES",
+    "SHIPYARD_PRIVATE_SECRET",
+];
 
 fn parse(text: &str) -> Vec<Yaml<'_>> {
     Yaml::load_from_str(text).unwrap_or_else(|error| panic!("{error}"))
@@ -133,6 +144,40 @@ fn no_role_goes_beyond_the_table_the_secret_and_its_log() {
             }
         }
         assert_eq!(reads_secrets, !endpoint.needs.secrets.is_empty(), "{}", endpoint.id);
+    }
+}
+
+#[test]
+fn every_setting_can_be_deployed_and_every_parameter_is_explained() {
+    let source = read(TEMPLATE);
+    let document = parse(&source).remove(0);
+    let told = at(&document, &["Globals", "Function", "Environment", "Variables"]);
+    for name in Config::VARIABLES {
+        let is_told = told.as_mapping_get(name).is_some();
+        assert_ne!(is_told, NOT_GLOBAL.contains(&name), "{name}");
+    }
+    let groups = at(
+        &document,
+        &["Metadata", "AWS::CloudFormation::Interface", "ParameterGroups"],
+    );
+    let mut grouped: Vec<&str> = list(groups)
+        .iter()
+        .flat_map(|group| list(at(group, &["Parameters"])))
+        .map(text)
+        .collect();
+    let parameters = at(&document, &["Parameters"])
+        .as_mapping()
+        .expect("parameters are a mapping");
+    let mut own: Vec<&str> = parameters.iter().map(|(name, _)| text(name)).collect();
+    grouped.sort_unstable();
+    own.sort_unstable();
+    assert_eq!(grouped, own, "each is in one group");
+    let explained = read("infra/README.md");
+    for name in own {
+        assert!(
+            explained.contains(&format!("`{name}`")),
+            "infra/README.md does not explain {name}"
+        );
     }
 }
 

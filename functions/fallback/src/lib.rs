@@ -4,4 +4,10 @@
 use gateway::Route;
 
 /// The rooms.
-pub static ROOMS: &[&[&Route]] = &[applications::ROUTES, leases::ROUTES, access::ROUTES, site::ROUTES];
+pub static ROOMS: &[&[&Route]] = &[
+    applications::ROUTES,
+    environments::ROUTES,
+    leases::ROUTES,
+    access::ROUTES,
+    site::ROUTES,
+];

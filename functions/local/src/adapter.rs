@@ -11,9 +11,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::limits::DUE_SHARDS;
 use domain::{Cell, KeyId, KeyName, KeyRecord, Look, Scope};
-use gateway::{Clock, Config, Edge, Entropy, Incoming, Mounted, Opening, Route, Router, key_sha256};
+use embedded::issuer::{Issuer, Subject};
+use gateway::{Clock, Config, DeployState, Edge, Entropy, Incoming, Mounted, Opening, Route, Router, key_sha256};
 use http::Response;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use net::Net;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,8 +24,15 @@ use tokio::time::Instant;
 
 use crate::leasable::homes;
 use crate::parts::Parts;
+use crate::ready::DemoOrganisation;
 use crate::{Error, Identity, Options, Ready, server};
 
+/// The organisation to try environments with, and who administers it.
+const DEMO_ORGANISATION: &str = "demo";
+const DEMO_ADMINISTRATOR: &str = "ann@demo.example";
+/// For whom the embedded issuer's tokens are.
+const DEMO_AUDIENCE: &str = "layby";
+const DEMO_TOKEN_LASTS: SignedDuration = SignedDuration::from_hours(24);
 /// How long one run of the reaper may take.
 const RUN_MAX: Duration = Duration::from_secs(120);
 
@@ -148,10 +156,27 @@ impl Adapter {
             kubeconfig: self.kubeconfig.display().to_string(),
             keys: BTreeMap::from([
                 key(Scope::Apps, &identity.apps_key),
+                key(Scope::Envs, &identity.envs_key),
                 key(Scope::Leases, &identity.leases_key),
                 key(Scope::Admin, &identity.admin_key),
             ]),
+            demo: self.shared.parts.issuer.as_ref().and_then(|issuer| self.demo(issuer)),
         }
+    }
+
+    /// The organisation to try environments with, unless no token can be made.
+    fn demo(&self, issuer: &Issuer) -> Option<DemoOrganisation> {
+        let about = Subject {
+            name: DEMO_ADMINISTRATOR,
+            audience: DEMO_AUDIENCE,
+            organisations: &[DEMO_ORGANISATION],
+        };
+        let token = issuer.token(&about, self.shared.clock.now(), DEMO_TOKEN_LASTS).ok()?;
+        Some(DemoOrganisation {
+            organisation: DEMO_ORGANISATION.to_owned(),
+            issuer: issuer.url(),
+            token,
+        })
     }
 
     /// Winds the clock; see [`Advanced`].
@@ -181,6 +206,19 @@ impl Adapter {
     /// [`Error::Config`].
     pub fn lifecycle(&self) -> Result<lifecycle::Lifecycle, Error> {
         Ok(self.shared.edge.lifecycle()?)
+    }
+
+    /// The steps over environments, for tests that look behind the API.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn environments(&self) -> Result<lifecycle::Environments, Error> {
+        Ok(self.shared.edge.environments()?)
+    }
+
+    /// The embedded issuer of access tokens, where no other is configured.
+    pub fn issuer(&self) -> Option<&Issuer> {
+        self.shared.parts.issuer.as_ref()
     }
 
     /// The embedded cluster, where it is embedded.
@@ -217,6 +255,7 @@ impl Shared {
             let store = self.edge.store();
             store.ensure_table().await?;
             self.put_key("apps", &self.identity.apps_key, Scope::Apps).await?;
+            self.put_key("envs", &self.identity.envs_key, Scope::Envs).await?;
             self.put_key("leases", &self.identity.leases_key, Scope::Leases).await?;
             self.put_key("admin", &self.identity.admin_key, Scope::Admin).await?;
             if let Some(key) = api_key {
@@ -365,8 +404,17 @@ fn configuration(options: &Options, identity: &Identity, parts: &Parts) -> Resul
             options.real.registry_url.clone().unwrap_or_default(),
         ),
         ("LAYBY_SECRETS", secrets.to_string()),
+        (
+            "LAYBY_OIDC_ISSUER",
+            parts.issuer.as_ref().map(Issuer::url).unwrap_or_default(),
+        ),
+        ("LAYBY_OIDC_AUDIENCE", DEMO_AUDIENCE.to_owned()),
     ]);
     let mut config = Config::read(|name| given.get(name).or_else(|| own.get(name)).cloned())?;
+    // As of old, and here alone: no function is ever told so.
+    if config.environments.state == DeployState::Development {
+        config.environments.ask_nobody();
+    }
     if config.cells.is_empty() {
         Cell::check_public_host(&parts.cell.public_host)
             .map_err(|refusal| Error::Sentence(format!("--public-host: {refusal}")))?;

@@ -75,6 +75,10 @@ pub struct Args {
     #[arg(long, value_name = "KEY", env = "BINDER_API_KEY", hide_env_values = true)]
     pub api_key: Option<String>,
 
+    /// Ask nobody who has environments, on their paths alone; DEPLOY_STATE=DEV is the same
+    #[arg(long)]
+    pub no_auth: bool,
+
     /// Time between two runs of the reaper, such as 15, 15s or 2m; 0 runs it only on POST /_local/reap
     #[arg(long, value_name = "TIME", default_value = "15", value_parser = span)]
     pub reap_every: Duration,
@@ -99,7 +103,7 @@ pub struct Args {
 /// What to do instead of serving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Play an application's whole life and a leased cluster's, telling each call and answer; fails when any step is not as it should be
+    /// Play the whole life of an application, an environment and a leased cluster, telling each call and answer; fails when any step is not as it should be
     Tour,
 }
 
@@ -119,12 +123,29 @@ Examples:
   cargo run -p local -- --data ~/.local/share/layby keep everything over restarts
   cargo run -p local -- --listen 127.0.0.1:0 --proxy-listen 127.0.0.1:0 --ready-file ready.json --demo none
   cargo run -p local -- --host-per-application      answer at <id>.localhost, a browser origin for each application
+  cargo run -p local -- --listen 127.0.0.1:9000 --no-auth   serve scripts of enrober
   cargo run -p local -- --kubeconfig ~/.kube/config --proxy-api http://127.0.0.1:8001 --public-host 127.0.0.1:8000
 
 Of k8s-claimer's environment, each also with the prefix K8S-CLAIMER_ and then first:
   AUTH_TOKEN             an API key with the scope 'leases', beside the one that is made and printed
   CLEAR_NAMESPACES       'false' only compares clusters that are given back, and cleans none
-  BIND_HOST, BIND_PORT   where the API listens, where --listen does not say";
+  BIND_HOST, BIND_PORT   where the API listens, where --listen does not say
+
+Of enrober's environment, for environments and their deployments:
+  DEPLOY_STATE           'DEV' or 'DEV_CONTAINER' asks nobody who has environments, and takes pod templates from any
+                         public host; 'PROD' when unset
+  AUTH_API_HOST          host or URL of the service that says who is 'orgadmin' of what; unset, nobody's roles are looked up
+  ALLOW_PRIV_CONTAINERS  'true' lets containers be privileged
+  ISOLATE_NAMESPACE      'true' lets nothing in but from the environment itself and the router
+  APIGEE_KVM             'true' tells Apigee the public keys of new environments
+  SHIPYARD_HOST, INTERNAL_ROUTER_HOST, SHIPYARD_PRIVATE_SECRET, API_ROUTING_KEY_HEADER
+                         the host whose pod templates come through this router, and what it is shown in which header
+
+In a file for --config, as an installation has them:
+  LAYBY_TAKEN_HOST_500=true           a host name that another environment has is answered with 500, as of old
+  LAYBY_DEPLOYMENT_HOSTS_OWN=true     a deployment is served under host names of its environment alone
+  LAYBY_OUTSIDE_CA, LAYBY_OUTSIDE_PINS, LAYBY_FETCH_HOSTS
+                         who vouches for, where is, and who may be an origin of pod templates";
 
 /// Embedded clusters to lease where nothing is said.
 const CLUSTERS: u8 = 3;
@@ -196,6 +217,7 @@ mod tests {
         for (text, millis) in [("0", 0), ("2", 2_000), ("15s", 15_000), ("2m", 120_000), ("500ms", 500)] {
             assert_eq!(span(text).unwrap().as_millis(), millis, "{text}");
         }
+        assert!(!args.no_auth && Args::try_parse_from(["local", "--no-auth"]).unwrap().no_auth);
         assert!(span("soon").is_err() && span("-1s").is_err() && span("25h").is_err());
         assert!(
             Args::try_parse_from(["local", "--proxy-api", "http://127.0.0.1:1"]).is_err(),

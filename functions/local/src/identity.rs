@@ -27,6 +27,9 @@ pub struct Identity {
     /// The API key with the scope `leases`. Folders of before it have none.
     #[serde(default)]
     pub leases_key: String,
+    /// The API key with the scope `envs`. Folders of before it have none.
+    #[serde(default)]
+    pub envs_key: String,
     /// The token of the embedded cluster's API.
     pub cluster_token: String,
     /// The token of the embedded route proxy's API.
@@ -49,6 +52,7 @@ impl Identity {
             admin_key: word()?,
             apps_key: word()?,
             leases_key: word()?,
+            envs_key: word()?,
             cluster_token: word()?,
             proxy_token: word()?,
         })
@@ -73,8 +77,17 @@ impl Identity {
                         file.display()
                     ))
                 })?;
-                if identity.leases_key.is_empty() {
-                    identity.leases_key = Self::make(entropy)?.leases_key;
+                let later = Self::make(entropy)?;
+                let mut is_older = false;
+                for (key, made) in [
+                    (&mut identity.leases_key, later.leases_key),
+                    (&mut identity.envs_key, later.envs_key),
+                ] {
+                    if key.is_empty() {
+                        (*key, is_older) = (made, true);
+                    }
+                }
+                if is_older {
                     identity.keep(&file)?;
                 }
                 Ok(identity)

@@ -42,6 +42,12 @@ async fn serve(args: Args) -> Result<(), Error> {
     for (scope, key) in &ready.keys {
         console.say(format_args!("  API key with the scope '{scope}': {key}"));
     }
+    if let Some(demo) = &ready.demo {
+        console.say(format_args!(
+            "  access token of an administrator of the organisation '{}': {}",
+            demo.organisation, demo.token
+        ));
+    }
     if let Some(file) = ready_file {
         ready.write(&file)?;
     }
@@ -87,6 +93,9 @@ fn options(args: Args, console: Console) -> Result<Options, Error> {
         if let (false, Some(value)) = (variables.contains_key(name), environment(name)) {
             variables.insert(name.to_owned(), value);
         }
+    }
+    if args.no_auth {
+        variables.insert("DEPLOY_STATE".to_owned(), "DEV".to_owned());
     }
     let clusters = usize::from(args.leasable());
     let proxy = args

@@ -6,6 +6,7 @@ use std::path::Path;
 use domain::Cell;
 use embedded::Clock;
 use embedded::dynamo::Dynamo;
+use embedded::issuer::Issuer;
 use embedded::kubernetes::{self, Kubernetes};
 use embedded::proxy::{self, Proxy};
 use gateway::{CellConfig, TokenKind};
@@ -24,6 +25,8 @@ pub(crate) struct Parts {
     pub(crate) proxy: Option<Proxy>,
     /// Clusters that can be leased.
     pub(crate) leasable: Leasable,
+    /// The issuer of access tokens, where no other is configured.
+    pub(crate) issuer: Option<Issuer>,
     /// URL of DynamoDB.
     pub(crate) dynamodb_url: String,
     /// URL of the route proxy, for people.
@@ -47,6 +50,14 @@ impl Parts {
         let cluster = Cluster::start(real, identity, &clock).await?;
         let leasable = Leasable::start(options.clusters, identity, &clock).await?;
         let (proxy, route_proxy) = route_proxy(options, identity, clock).await?;
+        let issuer = match options.variables.contains_key("LAYBY_OIDC_ISSUER") {
+            true => None,
+            false => Some(
+                Issuer::start(ANY)
+                    .await
+                    .map_err(|error| Error::Sentence(error.to_string()))?,
+            ),
+        };
         let cell = CellConfig {
             name: domain::CellName::parse("default").map_err(|refusal| Error::Sentence(refusal.to_string()))?,
             api: cluster.api,
@@ -70,6 +81,7 @@ impl Parts {
             kubernetes: cluster.embedded,
             proxy,
             leasable,
+            issuer,
             dynamodb_url,
             proxy_url: format!("http://{}", Cell::shared_host(&route_proxy.public_host)),
             cell,

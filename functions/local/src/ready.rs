@@ -19,8 +19,22 @@ pub struct Ready {
     pub dynamodb: String,
     /// Path of an admin kubeconfig for the cluster.
     pub kubeconfig: String,
-    /// API keys by their scope: `apps`, `leases` and `admin`.
+    /// API keys by their scope: `apps`, `envs`, `leases` and `admin`.
     pub keys: BTreeMap<String, String>,
+    /// An organisation to try environments with, where its issuer is embedded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demo: Option<DemoOrganisation>,
+}
+
+/// An organisation to try environments with.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct DemoOrganisation {
+    /// Its name.
+    pub organisation: String,
+    /// The issuer of its administrator's access tokens.
+    pub issuer: String,
+    /// An access token of its administrator, good for a day.
+    pub token: String,
 }
 
 impl Ready {

@@ -1,6 +1,7 @@
 //! An application's whole life, and a leased cluster's, told call by call. Every step says what must be true and fails when it is not.
 
 mod course;
+mod environments;
 mod leasing;
 
 use std::time::Duration;
@@ -16,6 +17,8 @@ use crate::{Adapter, Advanced, Console, Error, Options};
 
 /// How many clusters there are to lease.
 const CLUSTERS: usize = 3;
+/// What is secret in answers.
+const SECRETS: [&str; 6] = ["token", "uuid", "kubeconfig", "ticket", "publicSecret", "privateSecret"];
 /// How long a websocket may take to answer.
 const ECHO_MAX: Duration = Duration::from_secs(5);
 
@@ -73,6 +76,7 @@ impl Tour<'_> {
         self.broken_explains_itself().await?;
         self.stopped_by_its_own_token().await?;
         self.course().await?;
+        self.environments().await?;
         self.leasing().await
     }
 
@@ -292,10 +296,14 @@ impl Tour<'_> {
 
     fn show(&self, call: std::fmt::Arguments<'_>, status: u16, answer: &Value) {
         let mut shown = answer.clone();
-        for name in ["token", "uuid", "kubeconfig", "ticket"] {
+        for name in SECRETS {
             if let Some(secret) = shown.get_mut(name) {
                 *secret = "…".into();
             }
+        }
+        // Long, and nobody reads it.
+        if let Some(metadata) = shown.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
         }
         self.console.say(format_args!("  {call}\n  {status} {shown}"));
     }

@@ -12,6 +12,7 @@
 
 mod ask;
 mod breaker;
+mod environments;
 mod judging;
 mod lane;
 mod leasing;
@@ -24,6 +25,7 @@ mod sweeping;
 
 use gateway::{Route, route};
 
+pub use environments::EnvironmentsReport;
 pub use leasing::{Clusters, LeasesReport};
 pub use report::Report;
 

@@ -5,6 +5,7 @@ use gateway::{Metric, Unit};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::environments::EnvironmentsReport;
 use crate::leasing::LeasesReport;
 use crate::sweeping::Repairs;
 
@@ -48,6 +49,8 @@ pub struct Report {
     pub lag_ms: u64,
     /// What pools lacked and had too much of.
     pub pools: PoolsReport,
+    /// Environments.
+    pub environments: EnvironmentsReport,
     /// Clusters that can be leased.
     pub leases: LeasesReport,
     /// Each cell's lane.
@@ -135,6 +138,7 @@ impl Report {
             promises_left: 0,
             lag_ms: 0,
             pools: PoolsReport::default(),
+            environments: EnvironmentsReport::default(),
             leases: LeasesReport::default(),
             lanes: Vec::new(),
             plan: Vec::new(),
@@ -162,6 +166,7 @@ impl Report {
             promises_left,
             lag_ms,
             pools,
+            environments,
             leases,
             lanes,
             plan,
@@ -185,6 +190,7 @@ impl Report {
         self.pools.ended += pools.ended;
         self.pools.without_room += pools.without_room;
         self.pools.left += pools.left;
+        self.environments.merge(environments);
         self.leases.merge(leases);
         self.lanes.extend(lanes);
         self.plan.extend(plan);
@@ -233,6 +239,7 @@ impl Report {
             count("RepairTroubled", repaired(|repairs| repairs.troubled)),
             count("RepairRecovered", repaired(|repairs| repairs.recovered)),
         ];
+        metrics.extend(self.environments.metrics());
         metrics.extend(self.leases.metrics());
         let waiting: u64 = self.brakes().map(|brake| brake.waiting).sum();
         metrics.push(count("BrakeWaiting", usize::try_from(waiting).unwrap_or(usize::MAX)));

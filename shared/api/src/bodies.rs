@@ -1,6 +1,7 @@
 //! What goes in and out as JSON.
 
 mod clusters;
+mod environments;
 mod keys;
 mod leases;
 mod pools;
@@ -17,6 +18,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 pub use clusters::{CleanBody, ClusterBody, ClusterPoolBody, ClusterPoolView, ClusterView, PROVIDER_DEFAULT};
+pub use environments::{DeploymentBody, EnvironmentBody, EnvironmentView, TemplateSource, hosts_in};
 pub use keys::{KeyBody, KeyMade, KeyView};
 pub use leases::{HolderView, LeaseBody, LeaseView, RenewBody, VerifyBody, VerifyView, seconds_until};
 pub use pools::{PoolBody, PoolView};

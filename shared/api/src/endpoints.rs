@@ -3,6 +3,7 @@
 mod applications;
 mod cluster;
 mod clusters;
+mod environments;
 mod keys;
 mod leases;
 mod pools;
@@ -22,6 +23,11 @@ pub use applications::{
 pub use clusters::{
     CLUSTER_CLEAN, CLUSTER_DELETE, CLUSTER_LIST, CLUSTER_POOL_DELETE, CLUSTER_POOL_LIST, CLUSTER_POOL_PUT,
     CLUSTER_POOL_READ, CLUSTER_PUT, CLUSTER_READ, CLUSTER_RELEASE,
+};
+pub use environments::{
+    DEPLOYMENT_CREATE, DEPLOYMENT_DELETE, DEPLOYMENT_LIST, DEPLOYMENT_LOGS, DEPLOYMENT_PATCH, DEPLOYMENT_READ,
+    ENVIRONMENT_CREATE, ENVIRONMENT_DELETE, ENVIRONMENT_LIST, ENVIRONMENT_PATCH, ENVIRONMENT_READ, ENVIRONMENT_ROTATE,
+    ENVIRONMENT_STATUS,
 };
 pub use keys::{KEY_CREATE, KEY_DELETE, KEY_LIST};
 pub use leases::{LEASE_ACQUIRE, LEASE_LIST, LEASE_READ, LEASE_RELEASE, LEASE_RENEW, LEASE_VERIFY};
@@ -46,6 +52,19 @@ pub const ENDPOINTS: &[&Endpoint] = &[
     &POOL_PUT,
     &POOL_READ,
     &POOL_DELETE,
+    &ENVIRONMENT_CREATE,
+    &ENVIRONMENT_LIST,
+    &ENVIRONMENT_READ,
+    &ENVIRONMENT_PATCH,
+    &ENVIRONMENT_DELETE,
+    &ENVIRONMENT_ROTATE,
+    &DEPLOYMENT_CREATE,
+    &DEPLOYMENT_LIST,
+    &DEPLOYMENT_READ,
+    &DEPLOYMENT_PATCH,
+    &DEPLOYMENT_DELETE,
+    &DEPLOYMENT_LOGS,
+    &ENVIRONMENT_STATUS,
     &LEASE_ACQUIRE,
     &LEASE_READ,
     &LEASE_RENEW,
@@ -76,11 +95,19 @@ const CELL_TOKENS: &[Secret] = &[Secret::ClusterTokens, Secret::ProxyTokens];
 const CELL_TOKENS_AND_REGISTRY: &[Secret] = &[Secret::ClusterTokens, Secret::ProxyTokens, Secret::RegistryKey];
 const KEYRING_AND_CELL_TOKENS: &[Secret] = &[Secret::Keyring, Secret::ClusterTokens, Secret::ProxyTokens];
 const KEYRING: &[Secret] = &[Secret::Keyring];
+const KEYRING_AND_CLUSTER_TOKENS: &[Secret] = &[Secret::Keyring, Secret::ClusterTokens];
+const KEYRING_CELL_TOKENS_AND_REGISTRY: &[Secret] = &[
+    Secret::Keyring,
+    Secret::ClusterTokens,
+    Secret::ProxyTokens,
+    Secret::RegistryKey,
+];
 const EVERY_SECRET: &[Secret] = &[
     Secret::Keyring,
     Secret::ClusterTokens,
     Secret::ProxyTokens,
     Secret::RegistryKey,
+    Secret::RouterSecret,
 ];
 const NO_SECRETS: &[Secret] = &[];
 
@@ -192,6 +219,8 @@ pub const REAPER: Endpoint = Endpoint {
             TEMPLATES_POOLS_PRELOADS,
             QUOTA_TAKE,
             CELL_ROWS,
+            environments::ENVIRONMENTS,
+            environments::HOST_FREE,
             leases::CLUSTERS,
             leases::POOLS_STEP,
             leases::POINTER_PUT,
@@ -200,7 +229,7 @@ pub const REAPER: Endpoint = Endpoint {
         ],
         indexes: &[Index::Due, Index::List],
         cluster: CLUSTER_DUE,
-        secrets: EVERY_SECRET,
+        secrets: KEYRING_CELL_TOKENS_AND_REGISTRY,
     },
     problems: &[],
 };
@@ -217,6 +246,9 @@ pub const FALLBACK: Endpoint = Endpoint {
             BINDING,
             TEMPLATES_POOLS_PRELOADS,
             QUOTA_TAKE,
+            environments::ENVIRONMENTS,
+            environments::HOSTS_ALL,
+            Needs::JWKS,
             leases::CLUSTERS,
             leases::POOLS,
             leases::POINTERS,

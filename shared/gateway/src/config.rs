@@ -160,6 +160,12 @@ impl Config {
         "API_ROUTING_KEY_HEADER",
     ];
 
+    /// The namespaces of the routers and route proxies, which others let in.
+    pub(crate) fn reserved_namespaces(&self) -> impl Iterator<Item = String> {
+        let routers = self.environments.routers.iter().map(ToString::to_string);
+        routers.chain(self.cells.iter().map(|cell| cell.proxy_namespace.clone()))
+    }
+
     /// Reads the configuration through `variable`, which answers with a variable's value:
     ///
     /// | variable | meaning | without it |

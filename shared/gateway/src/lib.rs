@@ -35,7 +35,8 @@ pub use kvm::{Kvm, KvmError};
 pub use log::{LogLine, LogSink, Metric, Unit};
 pub use page::PageAsk;
 pub use powers::{
-    Everything, Nothing, Powers, Table, TableAndCells, TableAndClusterPools, TableAndLeases, TableAndTemplates,
+    EnvironmentsAndKvm, EnvironmentsAndOrigins, Everything, Nothing, Powers, Table, TableAndCells,
+    TableAndClusterPools, TableAndEnvironments, TableAndLeases, TableAndTemplates,
 };
 pub use problem::Problem;
 pub use reply::Reply;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use domain::Cell;
 use futures::future::{BoxFuture, FutureExt, join_all};
-use lifecycle::{ClusterPools, Leasing, Lifecycle};
+use lifecycle::{ClusterPools, Environments, Leasing, Lifecycle};
 use store::Store;
 
-use crate::{ConfigError, Edge, Templates};
+use crate::{ConfigError, DeploymentRules, Edge, Fetch, Kvm, Templates};
 
 /// Something that a handler can be given.
 pub trait Powers: Clone + Send + Sync + 'static {
@@ -152,11 +152,87 @@ impl Powers for TableAndClusterPools {
     }
 }
 
+/// The table, and the environments in the home clusters.
+#[derive(Clone)]
+pub struct TableAndEnvironments {
+    /// The steps over both.
+    pub environments: Environments,
+    /// What the installation says of deployments, and of what older clients expect.
+    pub rules: DeploymentRules,
+    /// Namespaces that are no environment's: those of the routers and route proxies, which others let in.
+    pub reserved: Arc<[String]>,
+}
+
+impl Powers for TableAndEnvironments {
+    fn connect(edge: &Arc<Edge>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            environments: edge.environments()?,
+            rules: edge.config.environments.deployments,
+            reserved: edge.config.reserved_namespaces().collect(),
+        })
+    }
+
+    fn warm(&self) -> BoxFuture<'static, ()> {
+        let (store, lifecycle) = (self.environments.store().clone(), self.environments.lifecycle().clone());
+        async move {
+            let clusters = join_all(lifecycle.cells().map(|home| home.cluster.warm()));
+            let _ = futures::join!(store.warm(), clusters);
+        }
+        .boxed()
+    }
+}
+
+/// As [`TableAndEnvironments`], with what tells Apigee the keys of new environments.
+#[derive(Clone)]
+pub struct EnvironmentsAndKvm {
+    /// The environments.
+    pub environments: TableAndEnvironments,
+    /// Apigee's key value maps, where they are told.
+    pub kvm: Option<Kvm>,
+}
+
+impl Powers for EnvironmentsAndKvm {
+    fn connect(edge: &Arc<Edge>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            environments: TableAndEnvironments::connect(edge)?,
+            kvm: edge.kvm()?,
+        })
+    }
+
+    fn warm(&self) -> BoxFuture<'static, ()> {
+        self.environments.warm()
+    }
+}
+
+/// As [`TableAndEnvironments`], with what fetches pod templates.
+#[derive(Clone)]
+pub struct EnvironmentsAndOrigins {
+    /// The environments.
+    pub environments: TableAndEnvironments,
+    /// What fetches pod templates.
+    pub fetch: Fetch,
+}
+
+impl Powers for EnvironmentsAndOrigins {
+    fn connect(edge: &Arc<Edge>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            environments: TableAndEnvironments::connect(edge)?,
+            fetch: edge.fetch()?,
+        })
+    }
+
+    fn warm(&self) -> BoxFuture<'static, ()> {
+        self.environments.warm()
+    }
+}
+
 /// All that there is.
 #[derive(Clone)]
 pub struct Everything {
     /// The table, and the home clusters with their route proxies.
     pub homes: TableAndCells,
+    /// The steps over environments.
+    pub environments: Environments,
     /// The steps over the clusters that can be leased.
     pub leasing: Leasing,
 }
@@ -165,6 +241,7 @@ impl Powers for Everything {
     fn connect(edge: &Arc<Edge>) -> Result<Self, ConfigError> {
         Ok(Self {
             homes: TableAndCells::connect(edge)?,
+            environments: edge.environments()?,
             leasing: edge.leasing()?,
         })
     }

@@ -60,7 +60,7 @@ async fn what_cannot_be_asked_for_is_refused_with_the_range() {
             let said = ask.await.problem(400, "malformedRequest");
             assert_eq!(said, "'tail' is a whole number, 0 to 10000", "{tail}");
         }
-        let ask = app.get(&path(&launched, "?previous=1")).key(app.apps());
+        let ask = app.get(&path(&launched, "?previous=yes")).key(app.apps());
         assert_eq!(
             ask.await.problem(400, "malformedRequest"),
             "'previous' is 'true' or 'false'"

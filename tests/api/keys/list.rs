@@ -31,7 +31,7 @@ async fn keys_are_listed_newest_first_page_by_page_and_never_shown() {
             }
         }
         assert_eq!(seen[..3], ["three", "two", "one"]);
-        assert_eq!(seen.len(), 6, "{seen:?} has the adapter's own three");
+        assert_eq!(seen.len(), 7, "{seen:?} has the adapter's own four");
         let whole = app.get("/keys").key(app.admin()).await.expect(200);
         assert_eq!(names(&whole), seen);
         assert_eq!(
@@ -50,7 +50,7 @@ async fn a_page_has_a_hundred_keys_unless_asked_for_up_to_a_thousand() {
         }
         let list = async |path: &str| app.get(path).key(app.admin()).await;
         assert_eq!(names(&list("/keys").await.expect(200)).len(), 100);
-        assert_eq!(names(&list("/keys?limit=1000").await.expect(200)).len(), 108);
+        assert_eq!(names(&list("/keys?limit=1000").await.expect(200)).len(), 109);
         for bad in ["0", "1001", "-1", "many"] {
             let sentence = list(&format!("/keys?limit={bad}"))
                 .await

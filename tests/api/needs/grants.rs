@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, Request, header};
 use net::Peer;
 use serde_json::Value;
-use tests::cases::settings::action;
+use tests::cases::settings::{REGISTRY_KEY, ROUTING_HEADER, action};
 
 /// Something that a role allows, or a secret that is read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,10 +66,17 @@ pub fn wanted(endpoint: &Endpoint, peer: Peer, request: &Request<Bytes>) -> Resu
             .then_some(Grant::Secret(Secret::ProxyTokens))
             .into_iter()
             .collect()),
-        Peer::Outside => Ok(shows_token
-            .then_some(Grant::Secret(Secret::RegistryKey))
-            .into_iter()
-            .collect()),
+        Peer::Outside => {
+            let headers = request.headers();
+            let shows_key = headers
+                .get(header::AUTHORIZATION)
+                .is_some_and(|key| key == REGISTRY_KEY);
+            let registry = shows_key.then_some(Grant::Secret(Secret::RegistryKey));
+            let router = headers
+                .contains_key(ROUTING_HEADER)
+                .then_some(Grant::Secret(Secret::RouterSecret));
+            Ok(registry.into_iter().chain(router).collect())
+        }
         Peer::Platform => Err(format!("{} of a platform service", request.method())),
     }
 }
@@ -152,6 +159,7 @@ fn of_query(endpoint: &Endpoint, asked: &Value) -> Result<Vec<Grant>, String> {
             Index::List,
             (["TPL", "KEY", "CLUSTER", "CPOOL"].contains(&part) && lists(&format!("{part}#")))
                 || (part == "POOL" && lists("TPL#"))
+                || ((part == "ENVALL" || part.starts_with("ENV#")) && lists("ENV#"))
                 || ((part.starts_with("APP#") || part.starts_with("SPARE#")) && lists("APP#")),
         ),
         other => return Err(format!("Query of the index {other}")),

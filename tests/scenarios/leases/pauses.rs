@@ -1,74 +1,20 @@
 //! Somebody who is held up in the middle of a call, for so long that the cluster is another's when it goes on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use domain::{ClusterPool, ClusterPoolName, ClusterStep, next_for_cluster};
 use http::{Method, Request};
 use lifecycle::{Acquired, Granted, LeaseAsk, Registered};
-use net::{Fault, Faults, Peer};
+use net::{Faults, Peer};
 use serde_json::json;
-use tests::{App, Lessor};
-use tokio::sync::Notify;
+use tests::{App, Gate, Lessor};
 
 use super::ground::{Ground, HOUR, word};
 
 const NAME: &str = "leased-1";
 /// Looks until a cluster is to be cleaned.
 const LOOKS_MAX: usize = 40;
-
-/// Holds one call until it is opened.
-struct Gate {
-    come: Notify,
-    open: Arc<Notify>,
-    has_come: AtomicBool,
-    /// What the call that was held goes by.
-    token: std::sync::Mutex<String>,
-}
-
-impl Gate {
-    /// Holds the first call to a cluster of this method whose path ends so.
-    fn at(method: Method, end: &'static str) -> (Arc<Self>, Faults) {
-        Self::where_(move |peer, request| {
-            peer == Peer::Leased && *request.method() == method && request.uri().path().ends_with(end)
-        })
-    }
-
-    fn where_(is_it: impl Fn(Peer, &Request<Bytes>) -> bool + Send + Sync + 'static) -> (Arc<Self>, Faults) {
-        let gate = Arc::new(Self {
-            come: Notify::new(),
-            open: Arc::new(Notify::new()),
-            has_come: AtomicBool::new(false),
-            token: std::sync::Mutex::default(),
-        });
-        let held = Arc::clone(&gate);
-        let faults: Faults = Arc::new(move |peer, request| {
-            if !is_it(peer, request) || held.has_come.swap(true, Ordering::SeqCst) {
-                return Fault::Pass;
-            }
-            let token = request
-                .headers()
-                .get("authorization")
-                .map(|value| value.to_str().unwrap());
-            token.unwrap_or_default().clone_into(&mut held.token.lock().unwrap());
-            held.come.notify_one();
-            Fault::Hold(Arc::clone(&held.open))
-        });
-        (gate, faults)
-    }
-
-    /// Does `work` until its call is held, then `meanwhile`, and then lets it go on.
-    async fn amid<T, M>(&self, work: impl Future<Output = T>, meanwhile: impl Future<Output = M>) -> (T, M) {
-        let meanwhile = async {
-            self.come.notified().await;
-            let done = meanwhile.await;
-            self.open.notify_one();
-            done
-        };
-        futures::join!(work, meanwhile)
-    }
-}
 
 /// A lease whose holder left things, which is over, up to the moment when they are to be cleaned away.
 async fn to_be_cleaned(ground: &Ground<'_>) {
@@ -130,7 +76,7 @@ async fn a_cleaner(method: Method, end: &'static str) {
         let ground = Ground::start(app, 1).await;
         let bare = ground.everything(NAME).await;
         to_be_cleaned(&ground).await;
-        let (gate, faults) = Gate::at(method, end);
+        let (gate, faults) = Gate::at(Peer::Leased, method, end);
         let slow = Lessor::held_by(app, faults);
         let ((), (next, then)) = gate.amid(ground.reap_by(&slow), leased_anew(&ground)).await;
         undisturbed(&ground, &next, &then, &bare).await;
@@ -144,10 +90,10 @@ async fn a_cleaner_who_goes_on_too_late_deletes_nothing_and_is_nobody_any_more()
         let ground = Ground::start(app, 1).await;
         let bare = ground.everything(NAME).await;
         to_be_cleaned(&ground).await;
-        let (gate, faults) = Gate::at(Method::DELETE, "/namespaces/mine");
+        let (gate, faults) = Gate::at(Peer::Leased, Method::DELETE, "/namespaces/mine");
         let slow = Lessor::held_by(app, faults);
         let ((), (next, then)) = gate.amid(ground.reap_by(&slow), leased_anew(&ground)).await;
-        let token = gate.token.lock().unwrap().strip_prefix("Bearer ").unwrap().to_owned();
+        let token = gate.authorization().strip_prefix("Bearer ").unwrap().to_owned();
         let refused = ground.client_by(NAME, &token).get("/api/v1/namespaces").await;
         assert_eq!(refused.0, 401, "the cleaner's account is still good: {}", refused.1);
         undisturbed(&ground, &next, &then, &bare).await;
@@ -194,12 +140,12 @@ async fn a_granter(gate: (Arc<Gate>, Faults)) {
 
 #[tokio::test]
 async fn a_granter_whose_account_comes_too_late_takes_it_away_again() {
-    a_granter(Gate::at(Method::POST, "/kube-system/serviceaccounts")).await;
+    a_granter(Gate::at(Peer::Leased, Method::POST, "/kube-system/serviceaccounts")).await;
 }
 
 #[tokio::test]
 async fn a_granter_whose_binding_comes_too_late_takes_it_away_again() {
-    a_granter(Gate::at(Method::POST, "/clusterrolebindings")).await;
+    a_granter(Gate::at(Peer::Leased, Method::POST, "/clusterrolebindings")).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use tests::counts::{
-    ManyDue, of_a_crowd, of_a_pass, of_leases, of_many_due, of_many_living, of_one_application, of_pools_and_quotas,
+    ManyDue, of_a_crowd, of_a_pass, of_environments, of_leases, of_many_due, of_many_living, of_one_application,
+    of_pools_and_quotas,
 };
 
 /// Living applications beside which a run of the reaper finds nothing due.
@@ -34,6 +35,7 @@ async fn main() -> ExitCode {
         .into_iter()
         .chain(of_pools_and_quotas().await)
         .chain(of_many_living(LIVING).await)
+        .chain(of_environments().await)
         .chain(of_leases(&CLUSTERS).await)
     {
         println!("{measure}");

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use gateway::{Config, Launches, SecretsFrom};
-use http::{Method, Request, Response};
+use gateway::{Config, Launches, RouterConfig, SecretsFrom};
+use http::{HeaderName, Method, Request, Response};
 use net::{Fault, Faults, Peer};
 use serde_json::{Value, json};
 
@@ -15,6 +15,26 @@ use super::Setting;
 
 /// A key of thirty-two bytes that installations with clusters to lease have behind their own.
 pub const OLDER_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+/// A host that pod templates may come from.
+pub const ORIGIN: &str = "templates.invalid";
+
+/// The host whose pod templates come through the operator's router.
+pub const ROUTED: &str = "routed.invalid";
+/// The header in which that router is shown its secret.
+pub const ROUTING_HEADER: HeaderName = HeaderName::from_static("x-routing-api-key");
+/// An issuer of access tokens that nobody reaches.
+pub const ISSUER: &str = "https://issuer.invalid";
+/// What an external registry is shown.
+pub const REGISTRY_KEY: &str = "the-registrys-key";
+
+/// A pod template that runs.
+pub fn pod_template() -> Value {
+    json!({
+        "metadata": {"labels": {"component": "web"}},
+        "spec": {"containers": [{"name": "web", "image": "layby/web:1"}]},
+    })
+}
 
 /// `config` as the setting has it.
 pub fn config(setting: Setting, mut config: Config) -> Config {
@@ -28,7 +48,7 @@ pub fn config(setting: Setting, mut config: Config) -> Config {
         Setting::Registry | Setting::RegistryDown => {
             config.registry_url = Some("http://registry.invalid".parse().unwrap());
             if let SecretsFrom::Given(secrets) = &mut config.secrets {
-                secrets.registry_key = "the-registrys-key".to_owned();
+                secrets.registry_key = REGISTRY_KEY.to_owned();
             }
         }
         Setting::RotatedKeys => {
@@ -37,10 +57,31 @@ pub fn config(setting: Setting, mut config: Config) -> Config {
                 secrets.keyring = first.before(&secrets.keyring);
             }
         }
+        Setting::OldHostStatus => config.environments.deployments.taken_host_is_500 = true,
+        Setting::OwnHosts => config.environments.deployments.hosts_must_be_own = true,
+        Setting::ApigeeDown => config.environments.kvm_url = Some("https://apigee.invalid".parse().unwrap()),
+        Setting::IssuerDown => {
+            let issuer = config.environments.issuer.as_mut().unwrap();
+            ISSUER.clone_into(&mut issuer.url);
+        }
+        Setting::Isolated => config.environments.namespaces.isolated_but_from = Some(Vec::new()),
+        Setting::Router => {
+            config.environments.fetch.router = Some(RouterConfig {
+                host: ROUTED.to_owned(),
+                internal: "http://router.invalid".parse().unwrap(),
+                header: ROUTING_HEADER,
+                secret: None,
+            });
+            if let SecretsFrom::Given(secrets) = &mut config.secrets {
+                secrets.router_secret = "the-routers-secret".to_owned();
+            }
+        }
+        Setting::OriginDown => config.environments.fetch.hosts = [ORIGIN.to_owned()].into(),
         Setting::Usual
         | Setting::LosingCluster
         | Setting::RefusingCluster
         | Setting::Overtaking
+        | Setting::ClusterDown
         | Setting::LeasedDown => {}
     }
     config
@@ -49,15 +90,27 @@ pub fn config(setting: Setting, mut config: Config) -> Config {
 /// The faults that the setting has.
 pub fn faults(setting: Setting) -> Faults {
     match setting {
-        Setting::Usual | Setting::KeyedLaunches | Setting::NoCells | Setting::NoRoom | Setting::RotatedKeys => {
-            Arc::new(|_, _| Fault::Pass)
-        }
+        Setting::Usual
+        | Setting::KeyedLaunches
+        | Setting::NoCells
+        | Setting::NoRoom
+        | Setting::OldHostStatus
+        | Setting::OwnHosts
+        | Setting::Isolated
+        | Setting::RotatedKeys => Arc::new(|_, _| Fault::Pass),
+        Setting::ClusterDown => Arc::new(|peer, _| match peer {
+            Peer::Cluster => Fault::Refuse,
+            _ => Fault::Pass,
+        }),
         Setting::LeasedDown => Arc::new(|peer, _| match peer {
             Peer::Leased => Fault::Refuse,
             _ => Fault::Pass,
         }),
         Setting::Registry => outside(|| Fault::Answer(reply(200, &json!({ "image-source": "layby/notebook:1" })))),
-        Setting::RegistryDown => outside(|| Fault::Refuse),
+        Setting::Router => outside(|| Fault::Answer(reply(200, &pod_template()))),
+        Setting::RegistryDown | Setting::ApigeeDown | Setting::IssuerDown | Setting::OriginDown => {
+            outside(|| Fault::Refuse)
+        }
         Setting::LosingCluster => losing(),
         Setting::RefusingCluster => Arc::new(|peer, request| {
             let is_pod = request.uri().path().ends_with("/pods");

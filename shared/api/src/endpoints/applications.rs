@@ -4,8 +4,8 @@ use domain::{Access, Scope};
 
 use super::cluster::CLUSTER_LOG;
 use super::{
-    APPLICATION_GET, APPLICATION_STEP, APPLICATIONS_STEP, BINDING, CELL_TOKENS, CLUSTER_END, CLUSTER_LIFE,
-    EVERY_SECRET, KEYRING, KEYRING_AND_CELL_TOKENS, QUOTA_GIVE_BACK, QUOTA_TAKE, TEMPLATE_AND_POOL,
+    APPLICATION_GET, APPLICATION_STEP, APPLICATIONS_STEP, BINDING, CELL_TOKENS, CLUSTER_END, CLUSTER_LIFE, KEYRING,
+    KEYRING_AND_CELL_TOKENS, KEYRING_CELL_TOKENS_AND_REGISTRY, QUOTA_GIVE_BACK, QUOTA_TAKE, TEMPLATE_AND_POOL,
 };
 use crate::TableAction::BatchGetItem;
 use crate::{Code, Endpoint, Index, Method, Needs, TableNeed, Trigger};
@@ -30,7 +30,7 @@ pub const APPLICATION_LAUNCH: Endpoint = Endpoint {
         ],
         indexes: &[Index::Pick, Index::List, Index::Due],
         cluster: CLUSTER_LIFE,
-        secrets: EVERY_SECRET,
+        secrets: KEYRING_CELL_TOKENS_AND_REGISTRY,
     },
     problems: &[
         Code::MalformedRequest,

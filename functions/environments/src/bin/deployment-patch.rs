@@ -1,0 +1,5 @@
+//! The function `deployment-patch`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&environments::DEPLOYMENT_PATCH)
+}

@@ -1,0 +1,5 @@
+//! The function `deployment-read`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&environments::DEPLOYMENT_READ)
+}

@@ -1,0 +1,5 @@
+//! The function `environment-delete`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&environments::DELETE)
+}

@@ -1,0 +1,5 @@
+//! The function `environment-list`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&environments::LIST)
+}

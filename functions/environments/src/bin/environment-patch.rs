@@ -1,0 +1,5 @@
+//! The function `environment-patch`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&environments::PATCH)
+}

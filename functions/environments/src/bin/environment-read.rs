@@ -1,0 +1,5 @@
+//! The function `environment-read`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&environments::READ)
+}

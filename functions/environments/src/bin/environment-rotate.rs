@@ -1,0 +1,5 @@
+//! The function `environment-rotate`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&environments::ROTATE)
+}

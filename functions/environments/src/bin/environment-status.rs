@@ -1,0 +1,5 @@
+//! The function `environment-status`.
+
+fn main() -> Result<(), gateway::Error> {
+    gateway::serve(&environments::STATUS)
+}
