@@ -1,9 +1,10 @@
 //! The older services' clients, unmodified: every call of the library and of the command line of binder-client 1.0.3, the
-//! client of binder-deploy-kubernetes; and the command line of k8s-claimer 0.1.0.
+//! client of binder-deploy-kubernetes; the command line of k8s-claimer 0.1.0; and the lines for curl in enrober's README.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod claimer;
 mod command_line;
+mod enrober;
 mod library;
 
 use std::time::Duration;

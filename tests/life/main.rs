@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod callers;
+mod environments;
 mod failures;
 mod ground;
 mod launches;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
+use local::Options;
 use real::{DynamoDb, Node, Proxy};
 use serde_json::{Value, json};
 use tests::parts::{self, ProxyAddress};
@@ -60,9 +61,14 @@ pub(crate) struct Installation {
 impl Installation {
     /// Starts one with a route proxy of its own. Installations need names of their own.
     pub(crate) async fn start(name: &str) -> Self {
+        Self::start_with(name, |_| {}).await
+    }
+
+    /// As [`Installation::start`], with what `change` makes of its options.
+    pub(crate) async fn start_with(name: &str, change: impl FnOnce(&mut Options)) -> Self {
         let own = Proxy::start().await.unwrap_or_else(|error| panic!("{error}"));
         let proxy = parts::address(&own);
-        let installation = Self::with_proxy(name, proxy).await;
+        let installation = Self::with_proxy_and(name, proxy, change).await;
         Self {
             _own: Some(own),
             ..installation
@@ -71,9 +77,14 @@ impl Installation {
 
     /// Starts one with this route proxy, which must be nobody else's.
     pub(crate) async fn with_proxy(name: &str, proxy: ProxyAddress) -> Self {
+        Self::with_proxy_and(name, proxy, |_| {}).await
+    }
+
+    async fn with_proxy_and(name: &str, proxy: ProxyAddress, change: impl FnOnce(&mut Options)) -> Self {
         let ground = ground().await;
         let mut options = parts::options(&ground.kubeconfig, &ground.dynamodb, proxy.clone(), name);
         options.reap_every = REAP_EVERY;
+        change(&mut options);
         let app = App::start(options).await;
         Self { app, proxy, _own: None }
     }

@@ -4,6 +4,7 @@
 
 mod ahead;
 mod deployed;
+mod environments;
 mod failures;
 mod ground;
 mod leftovers;

@@ -83,13 +83,18 @@ async fn the_account_may_do_what_layby_does_and_nothing_else() {
         .iter()
         .map(|(what, verbs)| (what.as_str(), verbs.iter().map(String::as_str).collect()))
         .collect();
-    let expected: [(&str, Vec<&str>); 6] = [
-        ("/namespaces", vec!["create", "delete", "get", "list"]),
+    let expected: [(&str, Vec<&str>); 8] = [
+        ("/namespaces", vec!["create", "delete", "get", "list", "update"]),
         ("/nodes", vec!["list"]),
         ("/pods", vec!["create", "get", "list"]),
         ("/pods/log", vec!["get"]),
+        ("/secrets", vec!["create", "get", "update"]),
         ("/serviceaccounts", vec!["create", "get"]),
-        ("networking.k8s.io/networkpolicies", vec!["create", "get"]),
+        ("apps/deployments", vec!["create", "delete", "get", "list", "update"]),
+        (
+            "networking.k8s.io/networkpolicies",
+            vec!["create", "delete", "get", "update"],
+        ),
     ];
     assert_eq!(may, expected);
 }

@@ -2,6 +2,7 @@
 
 mod kubelet;
 mod logs;
+mod tls;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use local::{Options, RealParts};
 use real::{ControlPlane, DynamoDb, Proxy};
 
 pub use kubelet::Kubelets;
+pub use tls::Tls;
 
 /// The nodes of the cluster.
 pub const NODES: [&str; 2] = ["node-1", "node-2"];
