@@ -38,7 +38,8 @@ fn template() -> Value {
     let probe = |port: u16| json!({"tcpSocket": {"port": port}, "periodSeconds": 1});
     json!({
         "metadata": {"labels": {"component": "web"}},
-        "spec": {"containers": [
+        // Containers that do not stop by a signal are killed soon.
+        "spec": {"terminationGracePeriodSeconds": 2, "containers": [
             {
                 "name": "web", "image": IMAGE, "args": ["--log-lines=2"], "resources": resources,
                 "ports": [{"containerPort": PORT_DEFAULT}], "readinessProbe": probe(PORT_DEFAULT),
